@@ -1,0 +1,107 @@
+"""The worker's voice: training events to stdout and to `events.jsonl`, and nothing else.
+
+Thread-safe and unbuffered: what was emitted before a kill can be read after it.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from podtune.core.events import (
+    MARKER,
+    EventKind,
+    Metrics,
+    Task,
+    TrainingEvent,
+    WorkerResult,
+)
+from podtune.core.states import WorkerStage
+
+TASK_INTERVAL_S = 0.2
+"""Task progress is thinned to five events a second; the last one of a task always goes out."""
+
+
+class EventWriter:
+    """Numbers events of one attempt and writes each as one line to both places."""
+
+    def __init__(self, path: Path, *, job: str, attempt: int) -> None:
+        """Open `path` for appending; earlier attempts' events stay."""
+        self._job, self._attempt = job, attempt
+        self._lock = threading.Lock()
+        self._stream = path.open("a", encoding="utf-8", buffering=1)
+        self._seq = 0
+        self._stage = WorkerStage.DOWNLOADING
+        self._last_task = 0.0
+        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+            self._stream.write("\n")  # an attempt killed in mid-line
+
+    def stage(self, stage: WorkerStage) -> None:
+        """Enter a stage."""
+        self._stage = stage
+        self.emit(EventKind.STAGE)
+
+    def task(self, name: str, done: float, total: float | None, unit: str) -> None:
+        """Progress of a bounded piece of work; thinned."""
+        now = time.monotonic()
+        finished = total is not None and done >= total
+        if finished or done == 0 or now - self._last_task >= TASK_INTERVAL_S:
+            self._last_task = now
+            self.emit(EventKind.TASK, task=Task(name=name, done=done, total=total, unit=unit))
+
+    def warning(self, message: str) -> None:
+        """Something the user should know and that stops nothing."""
+        self.emit(EventKind.WARNING, message=message)
+
+    def facts(self, **facts: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Measured facts for the receipt."""
+        self.emit(EventKind.FACTS, facts=facts)
+
+    def result(self, result: WorkerResult) -> None:
+        """The last event of the attempt."""
+        self.emit(EventKind.RESULT, result=result)
+
+    def emit(self, kind: EventKind, **fields: Any) -> None:  # noqa: ANN401 - fields of TrainingEvent
+        """Write one event of the present stage."""
+        with self._lock:
+            event = TrainingEvent(
+                job=self._job,
+                attempt=self._attempt,
+                seq=self._seq,
+                time=datetime.now(UTC),
+                kind=kind,
+                stage=self._stage,
+                **fields,
+            )
+            self._seq += 1
+            line = event.line()
+            self._stream.write(line + "\n")
+            print(MARKER + line, flush=True)  # noqa: T201 - stdout is the channel
+
+
+class Speed:
+    """Tokens per second over the last steps."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, window: int = 8) -> None:
+        """`window` is the number of steps averaged over."""
+        self._clock, self._window = clock, window
+        self._marks: list[tuple[float, int]] = [(clock(), 0)]
+
+    def at(self, tokens: int) -> float | None:
+        """The speed when `tokens` have been processed since the start."""
+        self._marks.append((self._clock(), tokens))
+        self._marks = self._marks[-self._window - 1 :]
+        (begin, before), (end, after) = self._marks[0], self._marks[-1]
+        return (after - before) / (end - begin) if end > begin else None
+
+
+def step_metrics(logs: dict[str, Any], throughput: float | None) -> Metrics:
+    """The Trainer's log of one step in our words."""
+    return Metrics(
+        training_loss=logs.get("loss"),
+        learning_rate=logs.get("learning_rate"),
+        gradient_norm=logs.get("grad_norm"),
+        throughput=throughput,
+    )

@@ -1,0 +1,94 @@
+"""A fresh process loads the artifact and shows that it works: its logits differ from the base
+model's and equal the trainer's, and its answers are the "after" samples.
+
+Usage: prove.py JOB_FOLDER. Writes `proof.json` and `samples.json` into the artifact; says its progress
+as JSON lines `{"answers": done, "of": total}` on stdout. Exit code 0 when the proof passed, 3 when not.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+THRESHOLD = 0.05
+"""Largest logit difference from the base model under which an adapter counts as without effect."""
+
+TOLERANCE = {"fp32": 1e-3, "bf16": 0.25}
+"""Largest logit difference from the trainer's: rounding only. bf16 keeps 8 bits of a logit of 10-30."""
+
+GOLDEN = "golden.safetensors"
+PROMPTS = "prompts.json"
+WORK = "work"
+
+
+def prove(job: Path) -> bool:
+    """Load base and adapter, compare, answer, write both files."""
+    import base_model
+    import generation
+    from peft import PeftModel
+    from podtune.core import artifact
+    from podtune.core.job import WorkerOrder
+    from podtune.data.template import TokenizerFolder
+    from podtune.storage.artifact_folder import sha256_file
+    from safetensors.torch import load_file
+
+    order = WorkerOrder.model_validate_json((job / "order.json").read_text(encoding="utf-8"))
+    plan = order.plan
+    base_model.settle_threads(plan.device.cores)
+    prompts: dict[str, Any] = json.loads((job / WORK / PROMPTS).read_text(encoding="utf-8"))
+    folder = job / "artifact"
+    tokenizer = TokenizerFolder(folder)
+    base = base_model.load(
+        base_model.prepare(plan.spec.base_model, Path(order.models_dir), None),
+        precision=str(plan.spec.training.precision),
+        device=plan.device.kind,
+    )
+    plain = generation.next_token_logits(base, tokenizer, prompts["golden"])
+    adapted_model = PeftModel.from_pretrained(base, folder).eval()
+    adapted = generation.next_token_logits(adapted_model, tokenizer, prompts["golden"])
+    trainer = load_file(job / WORK / GOLDEN)["logits"]
+    tolerance = TOLERANCE[str(plan.spec.training.precision)]
+    from_base = float((adapted - plain).abs().max())
+    from_trainer = float((adapted - trainer).abs().max())
+    proof = artifact.EffectProof(
+        prompts=len(prompts["golden"]),
+        difference_from_base=from_base,
+        difference_from_trainer=from_trainer,
+        tolerance=tolerance,
+        threshold=THRESHOLD,
+        adapter_sha256=sha256_file(folder / artifact.ADAPTER_WEIGHTS),
+        passed=from_base > THRESHOLD and from_trainer <= tolerance,
+    )
+    (folder / artifact.PROOF).write_text(proof.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if proof.passed and prompts["samples"]:
+        _write_samples(adapted_model, tokenizer, prompts["samples"], folder / artifact.SAMPLES)
+    return proof.passed
+
+
+def _write_samples(model: Any, tokenizer: Any, samples: list[dict[str, str]], path: Path) -> None:
+    import generation
+
+    after = generation.answers(
+        model,
+        tokenizer,
+        [s["prompt"] for s in samples],
+        lambda done, total: print(json.dumps({"answers": done, "of": total}), flush=True),  # noqa: T201
+    )
+    complete = [
+        {key: s[key] for key in ("question", "expected", "before")} | {"after": text}
+        for s, text in zip(samples, after, strict=True)
+    ]
+    path.write_text(json.dumps(complete, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main() -> int:
+    """Parse the arguments and prove."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("job", type=Path)
+    arguments = parser.parse_args()
+    return 0 if prove(arguments.job) else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

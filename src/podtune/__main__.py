@@ -1,0 +1,6 @@
+"""`python -m podtune`: the command line."""
+
+from podtune.cli import main
+
+if __name__ == "__main__":
+    main()

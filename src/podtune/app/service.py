@@ -1,0 +1,320 @@
+"""The one service: the verbs every face calls. Parses nothing, renders nothing."""
+
+import importlib.util
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from podtune.app import driver, planner, receipts, wiring
+from podtune.app.effects import data_names
+from podtune.app.installation import owner, random_word, signing_key
+from podtune.app.progress import Folded, fold
+from podtune.app.settings import Settings
+from podtune.core.artifact import SignedReceipt
+from podtune.core.dataset import DatasetReport
+from podtune.core.errors import ConflictError, DatasetError, NotFoundError, UnsupportedError
+from podtune.core.events import TrainingEvent
+from podtune.core.job import Job
+from podtune.core.plan import Plan
+from podtune.core.request import TrainingRequest
+from podtune.core.states import Desired, JobPhase, Outcome
+from podtune.core.wire import TrainingStatus, status_of
+from podtune.data import reader
+from podtune.storage import artifact_folder
+from podtune.workflow import driver as workflow_driver
+from podtune.workflow.folder import EventTail, JobFolder
+from podtune.workflow.store import JobStore, LogEntry
+
+POLL_S: Final = 0.25
+"""How often a follower looks again."""
+
+SPAWN_PATIENCE_S: Final = 10.0
+"""How long a driver may take to start before another is tried."""
+
+TRAINING_LIBRARIES: Final = ("torch", "transformers", "peft", "accelerate", "safetensors")
+
+
+class Service:
+    """All verbs on one home. Opens the job store only when a verb needs it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is created or opened yet."""
+        self.settings = settings
+        self._store: JobStore | None = None
+        self._spawned_at: float | None = None
+
+    def close(self) -> None:
+        """Release the job store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def check(self, path: Path, columns: dict[str, str] | None = None) -> DatasetReport:
+        """Judge a data file; bad rows are in the report, not an error."""
+        return reader.read(path, columns).report
+
+    def plan(self, request: TrainingRequest) -> Plan:
+        """What would happen. Writes nothing."""
+        return planner.make_plan(request, self.settings)
+
+    def submit(self, plan: Plan, *, digest: str | None = None) -> Job:
+        """Start a job on a plan.
+
+        Args:
+            plan: As approved.
+            digest: The digest that was approved; another plan is refused.
+
+        Raises:
+            ConflictError: the digest is another plan's.
+            DatasetError: the data changed since it was planned.
+            UnsupportedError: this machine cannot train (native Windows, libraries missing).
+        """
+        if digest is not None and digest != plan.digest:
+            raise ConflictError("this is not the plan that was approved", code="plan_changed")
+        _refuse_unable()
+        job = self._new_job(plan)
+        folder = JobFolder(self.settings.jobs / job.id)
+        try:
+            self._copy_data(plan, folder)
+            self._open().add(job)
+        except BaseException:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+        self._ensure_driver()
+        return job
+
+    def jobs(self, limit: int = 50) -> Sequence[Job]:
+        """The newest jobs first."""
+        return self._opened().recent(limit)
+
+    def job(self, job_id: str) -> Job:
+        """One job by id, by an unambiguous beginning of it, or `last`."""
+        return self._opened().get(job_id)
+
+    def status(self, job_id: str) -> TrainingStatus:
+        """The application's status object of a job."""
+        job = self.job(job_id)
+        return status_of(job, self.folded(job).progress())
+
+    def folded(self, job: Job) -> Folded:
+        """What the worker's events add up to so far."""
+        return fold(EventTail(self.folder(job).events).read())
+
+    def folder(self, job: Job) -> JobFolder:
+        """Where the job's files are."""
+        return JobFolder(self.settings.jobs / job.id)
+
+    def log(self, job_id: str) -> Sequence[LogEntry]:
+        """What the workflow did with a job."""
+        return self._opened().log(self.job(job_id).id)
+
+    def events(self, job_id: str, *, follow: bool = False) -> Iterator[TrainingEvent]:
+        """The worker's events; with `follow`, until the job has ended."""
+        job = self.job(job_id)
+        tail = EventTail(self.folder(job).events)
+        yield from tail.read()
+        while follow and not self.job(job.id).is_finished:
+            yield from tail.read()
+            threading.Event().wait(POLL_S)
+        yield from tail.read()
+
+    def logs(self, job_id: str, *, follow: bool = False) -> Iterator[str]:
+        """The worker's own output as text; with `follow`, until the job has ended."""
+        job = self.job(job_id)
+        path, offset = self.folder(job).log, 0
+        while True:
+            finished = not follow or self.job(job.id).is_finished
+            if path.is_file():
+                with path.open("rb") as stream:
+                    stream.seek(offset)
+                    block = stream.read()
+                offset += len(block)
+                if block:
+                    yield block.decode("utf-8", errors="replace")
+            if finished:
+                return
+            threading.Event().wait(POLL_S)
+
+    def wait(self, job_id: str) -> Job:
+        """Block until a job has ended, however it ends."""
+        job = self.job(job_id)
+        while not job.is_finished:
+            threading.Event().wait(POLL_S)
+            job = self.job(job.id)
+        return job
+
+    def cancel(self, job_id: str) -> Job:
+        """Wish a job cancelled; the driver ends its whole process group and proves it.
+
+        Raises:
+            ConflictError: it has ended already.
+        """
+        job = self.job(job_id)
+        if job.is_finished:
+            raise ConflictError(
+                f"job {job.id!r} has ended already ({job.outcome})", code="already_ended"
+            )
+        self._opened().cancel(job.id)
+        self._ensure_driver()
+        return self.job(job.id)
+
+    def resume(self, job_id: str) -> Job:
+        """Go on with a job that did not complete, from its last complete checkpoint.
+
+        Raises:
+            ConflictError: it is still running, or completed.
+        """
+        job = self.job(job_id)
+        if not job.is_finished:
+            raise ConflictError(
+                f"job {job.id!r} is running", hint=f"podtune watch {job.id}", code="still_running"
+            )
+        if job.outcome is Outcome.COMPLETED:
+            raise ConflictError(
+                f"job {job.id!r} is completed", hint=f"podtune artifact {job.id}", code="completed"
+            )
+        _refuse_unable()
+        reopened = self._opened().reopen(job)
+        self._ensure_driver()
+        return reopened
+
+    def artifact(self, job_id: str, to: Path | None = None) -> Path:
+        """The folder of a completed job's artifact, or a verified copy of it.
+
+        Raises:
+            NotFoundError: the job has none.
+            ArtifactError: it was changed since it was signed.
+        """
+        job = self._completed(job_id)
+        folder = self.folder(job).artifact
+        receipts.verify(folder, signing_key(self.settings.home).public_base64)
+        return artifact_folder.copy(folder, to.expanduser().absolute()) if to else folder
+
+    def receipt(self, job_id: str) -> SignedReceipt:
+        """The signed receipt of a completed job."""
+        return receipts.read(self.folder(self._completed(job_id)).artifact)
+
+    def verify_receipt(self, job_or_folder: str) -> list[str]:
+        """Check a receipt against its artifact; what was checked, in words.
+
+        Raises:
+            ArtifactError: something does not hold.
+        """
+        path = Path(job_or_folder)
+        is_folder = (path / "receipt.json").is_file()
+        folder = path if is_folder else self.folder(self._completed(job_or_folder)).artifact
+        return receipts.verify(folder, signing_key(self.settings.home).public_base64)
+
+    def chat_folder(self, job_or_folder: str) -> Path:
+        """The adapter a chat should load: an artifact folder, or a completed job's.
+
+        Raises:
+            NotFoundError: neither.
+        """
+        path = Path(job_or_folder)
+        if (path / "adapter_config.json").is_file():
+            if not (path / "spec.yaml").is_file():
+                raise UnsupportedError(
+                    f"{str(path)!r} is no podtune artifact (it has no spec.yaml)",
+                    hint="only adapters trained by podtune can be talked to yet",
+                )
+            return path.absolute()
+        return self.folder(self._completed(job_or_folder)).artifact
+
+    def _completed(self, job_id: str) -> Job:
+        job = self.job(job_id)
+        if job.outcome is not Outcome.COMPLETED or not job.is_finished:
+            raise NotFoundError(
+                f"job {job.id!r} has no artifact: it is {job.outcome or job.phase}",
+                code="no_artifact",
+                hint=f"podtune watch {job.id}" if not job.is_finished else f"podtune resume {job.id}",
+            )
+        return job
+
+    def _new_job(self, plan: Plan) -> Job:
+        now = datetime.now(UTC)
+        stem = re.sub(r"[^a-z0-9]+", "-", Path(plan.spec.data.source).stem.lower()).strip("-")
+        name = plan.spec.deliver.name or f"{stem or 'job'} on {plan.base_model.name.split('/')[-1]}"
+        return Job(
+            id=f"{(stem or 'job')[:20].strip('-')}-{random_word(6)}",
+            title=name[:200],
+            owner=owner(self.settings.home),
+            desired=Desired.RUN,
+            phase=JobPhase.QUEUED,
+            attempt=1,
+            plan=plan,
+            plan_digest=plan.digest,
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _copy_data(self, plan: Plan, folder: JobFolder) -> None:
+        spec = plan.spec.data
+        train, validation = data_names(spec.source, spec.validation_source)
+        folder.data.mkdir(parents=True)
+        pairs = [(spec.source, train, plan.report.sha256)]
+        if validation and spec.validation_source and plan.validation_report:
+            pairs.append((spec.validation_source, validation, plan.validation_report.sha256))
+        for source, name, sha256 in pairs:
+            target = folder.data_file(name)
+            shutil.copyfile(source, target)
+            if artifact_folder.sha256_file(target) != sha256:
+                raise DatasetError(
+                    f"{source!r} was changed after it was planned",
+                    code="data_changed",
+                    hint="plan again",
+                )
+
+    def _open(self) -> JobStore:
+        if self._store is None:
+            self._store = wiring.job_store(self.settings)
+        return self._store
+
+    def _opened(self) -> JobStore:
+        """The store of a home that exists; a verb that only reads creates none."""
+        if self._store is None and not self.settings.database.is_file():
+            raise NotFoundError(
+                f"there are no jobs in {str(self.settings.home)!r} yet",
+                hint="podtune train examples/support.jsonl",
+                code="no_jobs",
+            )
+        store = self._open()
+        self._ensure_driver()
+        return store
+
+    def _ensure_driver(self) -> None:
+        """Start a driver where one is needed; one just started is given time to take the lease."""
+        now = time.monotonic()
+        if self._spawned_at is not None and now - self._spawned_at < SPAWN_PATIENCE_S:
+            return
+        if workflow_driver.ensure(
+            self._open(), lambda: driver.spawn(self.settings), is_dead=driver.is_dead
+        ):
+            self._spawned_at = now
+
+
+def _refuse_unable() -> None:
+    """Raise when this machine cannot train.
+
+    Raises:
+        UnsupportedError: native Windows, or libraries are missing.
+    """
+    if sys.platform == "win32":
+        raise UnsupportedError(
+            "training on this machine needs WSL: natively, Windows can plan and rent",
+            code="needs_wsl",
+            hint="install WSL (wsl --install), then run podtune inside it",
+        )
+    missing = [name for name in TRAINING_LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UnsupportedError(
+            f"training needs libraries that are not installed: {', '.join(missing)}",
+            code="missing_library",
+            hint="pip install torch==2.13.0 && pip install 'podtune[train]'",
+        )

@@ -1,0 +1,141 @@
+"""Settings: environment `PODTUNE_*`, then `podtune.toml`, then defaults, each with its origin.
+
+The only place of the orchestrator that reads environment variables.
+"""
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from podtune.core.errors import SpecError
+
+FILE: Final = "podtune.toml"
+
+VENDOR_KEYS: Final = (
+    "HF_TOKEN",
+    "RUNPOD_API_KEY",
+    "SUPABASE_URL",
+    "SUPABASE_SERVICE_ROLE_KEY",
+    "AWS_ACCESS_KEY_ID",
+)
+"""Vendors' own variables that podtune honours or will; shown masked by `podtune doctor`."""
+
+WORKER_VARIABLES: Final = (
+    "PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
+    "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE",
+    "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",
+)  # fmt: skip
+"""What a worker on this machine inherits; no other key of the user's environment reaches it."""
+
+
+class Settings(BaseModel):
+    """Settings of this installation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Path("~/.podtune")
+    """Where jobs, base models, keys and the job store live."""
+    places: int = Field(1, ge=1, le=64)
+    """Workers that may run on this machine at once; further jobs wait."""
+
+    @property
+    def jobs(self) -> Path:
+        """`jobs/<id>/` folders."""
+        return self.home / "jobs"
+
+    @property
+    def models(self) -> Path:
+        """Converted base models."""
+        return self.home / "models"
+
+    @property
+    def database(self) -> Path:
+        """The job store."""
+        return self.home / "podtune.db"
+
+    @property
+    def driver_log(self) -> Path:
+        """What the driver has to say."""
+        return self.home / "driver.log"
+
+    @property
+    def speed(self) -> Path:
+        """Speeds reached by earlier runs."""
+        return self.home / "speed.json"
+
+
+class LoadedSettings(BaseModel):
+    """Settings, and where each came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def load(
+    environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> LoadedSettings:
+    """Read the settings.
+
+    Args:
+        environment: The process's own when not given.
+        folder: Where `podtune.toml` is looked for; the current directory when not given.
+
+    Raises:
+        SpecError: an unknown or bad value, naming where it stands.
+    """
+    variables = os.environ if environment is None else environment
+    path = (folder or Path.cwd()) / FILE
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = dict.fromkeys(Settings.model_fields, "default")
+    for name, value in _file_values(path).items():
+        values[name], origins[name] = value, str(path)
+    for name in Settings.model_fields:
+        variable = f"PODTUNE_{name.upper()}"
+        if variables.get(variable):
+            values[name], origins[name] = variables[variable], variable
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{item['loc'][0]} (from {origins.get(str(item['loc'][0]), path)}): {item['msg']}"
+            for item in error.errors(include_url=False)
+        )
+        raise SpecError(f"bad setting: {problems}", code="bad_setting") from error
+    home = settings.home.expanduser().absolute()
+    return LoadedSettings(settings=settings.model_copy(update={"home": home}), origins=origins)
+
+
+def vendor_keys() -> dict[str, str]:
+    """The vendors' variables that are set, unmasked: mask before showing."""
+    return {name: os.environ[name] for name in VENDOR_KEYS if os.environ.get(name)}
+
+
+def worker_environment() -> dict[str, str]:
+    """The allow-listed part of this process's environment, for workers on this machine."""
+    kept = {name: os.environ[name] for name in WORKER_VARIABLES if name in os.environ}
+    if sys.platform == "win32":
+        kept |= {n: os.environ[n] for n in ("SYSTEMROOT", "TEMP", "TMP") if n in os.environ}
+    return kept | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def driver_environment(home: Path) -> dict[str, str]:
+    """The whole environment with the home pinned, for the driver process."""
+    return {**os.environ, "PODTUNE_HOME": str(home)}
+
+
+def _file_values(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{str(path)!r} is not TOML: {error}", code="bad_setting") from error

@@ -1,0 +1,39 @@
+"""What speed earlier runs reached here, so that the next plan's time is measured and not guessed."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import cast
+
+from podtune.core.plan import Plan
+from podtune.planning.duration import flop_per_token, speed_key
+
+FEWEST_STEPS = 8
+"""A shorter run says little about the speed."""
+
+
+def reached(path: Path) -> dict[str, float]:
+    """Speed key -> FLOP/s of the last run on that device; empty before the first."""
+    return {k: float(v) for k, v in _read(path).items() if isinstance(v, int | float) and v > 0}
+
+
+def remember(path: Path, plan: Plan, tokens_per_second: float, steps: int) -> None:
+    """Keep the speed of a finished run; failing to is no reason to fail a job."""
+    if steps < FEWEST_STEPS or tokens_per_second <= 0:
+        return
+    speeds = _read(path)
+    key = speed_key(plan.device, str(plan.spec.training.precision))
+    speeds[key] = tokens_per_second * flop_per_token(plan.base_model)
+    temporary = path.with_suffix(".tmp")
+    with contextlib.suppress(OSError):
+        temporary.write_text(json.dumps(speeds, indent=1), encoding="utf-8")
+        os.replace(temporary, path)
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        value: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}

@@ -1,0 +1,146 @@
+"""Jobs on the screen: the list, one job's state, and how it ended."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from podtune.app.progress import Folded
+from podtune.cli.watch_view import sparkline
+from podtune.core.artifact import SAMPLES, Sample
+from podtune.core.job import Job
+from podtune.core.states import Outcome
+from podtune.core.units import count, duration, gib
+from podtune.core.wire import TrainingStatus
+
+COLOURS = {
+    Outcome.COMPLETED: "green",
+    Outcome.FAILED: "red",
+    Outcome.CANCELLED: "yellow",
+    Outcome.TIMED_OUT: "yellow",
+}
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """A job for machines, without its plan."""
+    return job.model_dump(mode="json", exclude={"plan"})
+
+
+def state_of(job: Job) -> str:
+    """A job's outcome or phase, coloured."""
+    if job.outcome and job.is_finished:
+        return f"[{COLOURS[job.outcome]}]{job.outcome}[/]"
+    return f"[cyan]{job.phase}[/]"
+
+
+def render_jobs(console: Console, jobs: Sequence[Job]) -> None:
+    """The list of jobs."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("job", "state", "what", "attempt", "begun", "took"):
+        table.add_column(heading)
+    now = datetime.now(UTC)
+    for job in jobs:
+        took = (job.finished_at or now) - (job.started_at or job.created_at)
+        table.add_row(
+            f"[bold]{job.id}[/]",
+            state_of(job),
+            escape(job.title),
+            str(job.attempt),
+            f"{job.created_at.astimezone():%Y-%m-%d %H:%M}",
+            duration(took.total_seconds()),
+        )
+    console.print(table)
+
+
+def render_status(console: Console, job: Job, status: TrainingStatus, folded: Folded) -> None:
+    """One job's state."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold cyan", no_wrap=True)
+    table.add_column()
+    table.add_row("job", f"[bold]{job.id}[/]  {escape(job.title)}")
+    table.add_row("state", f"{state_of(job)}, {status.progress:.0f} %, {status.phase}")
+    if folded.total_steps:
+        table.add_row("step", f"{folded.step} of {folded.total_steps}, epoch {folded.epoch:.2f}")
+    metrics = folded.metrics
+    if metrics.training_loss is not None:
+        curve = sparkline([loss for _, loss in folded.losses])
+        table.add_row("loss", f"{metrics.training_loss:.3f}  [cyan]{curve}[/]")
+    if metrics.validation_loss is not None:
+        table.add_row("held-out", f"{metrics.validation_loss:.3f}")
+    if metrics.throughput and not job.is_finished:
+        left = f", {duration(status.eta_seconds)} left" if status.eta_seconds else ""
+        table.add_row("speed", f"{metrics.throughput:.0f} tokens/s{left}")
+    if job.error_message:
+        table.add_row("error", f"[red]{escape(job.error_message)}[/] [dim]({job.error_code})[/]")
+    if job.advice:
+        table.add_row("next", escape(job.advice.replace("JOB", job.id)))
+    if job.proof:
+        table.add_row("gone", f"{escape(job.proof.method)}, {job.proof.absent_at:%H:%M:%S} UTC")
+    console.print(table)
+
+
+def render_end(console: Console, job: Job, folded: Folded, artifact: Path) -> None:
+    """The last screen of a completed job: figures, answers before and after, what to do next."""
+    facts = folded.facts
+    samples = read_samples(artifact)
+    if samples:
+        console.print(_answers(samples))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold cyan", no_wrap=True)
+    table.add_column()
+    curve = sparkline([loss for _, loss in folded.losses])
+    table.add_row(
+        "loss", f"{facts['first_loss']:.3f} -> [bold]{facts['final_loss']:.3f}[/]  [cyan]{curve}[/]"
+    )
+    if facts.get("final_validation_loss") is not None:
+        table.add_row(
+            "held-out",
+            f"{facts['first_validation_loss']:.3f} -> [bold]{facts['final_validation_loss']:.3f}[/]",
+        )
+    table.add_row(
+        "training",
+        f"{facts['steps']} steps in {duration(facts['train_seconds'])}, "
+        f"{count(facts['tokens_processed'])} tokens, {facts['tokens_per_second']:.0f} tokens/s, "
+        f"peak {gib(facts['peak_memory_bytes'] or 0)} (planned {gib(job.plan.memory.total)})",
+    )
+    table.add_row("proof", "a fresh process loaded the adapter: it changes the model, as trained")
+    table.add_row("artifact", escape(str(artifact)))
+    table.add_row("receipt", f"signed; podtune receipt {job.id} --verify")
+    console.print(Panel(table, title="[bold green]done[/]", title_align="left", border_style="green"))
+    console.print(f"[bold]next[/]  podtune chat {job.id}")
+
+
+def read_samples(artifact: Path) -> list[Sample]:
+    """The before/after samples of an artifact; empty when there are none."""
+    path = artifact / SAMPLES
+    if not path.is_file():
+        return []
+    return [Sample.model_validate(s) for s in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def _answers(samples: Sequence[Sample]) -> Table:
+    table = Table(title="held-out questions, never trained on", title_style="bold", show_lines=True)
+    table.add_column("question", style="bold", ratio=3, overflow="fold")
+    table.add_column("before", style="dim", ratio=4, overflow="fold")
+    table.add_column("after", style="green", ratio=4, overflow="fold")
+    for sample in samples:
+        table.add_row(
+            escape(sample.question), escape(shorten(sample.before)), escape(shorten(sample.after))
+        )
+    return table
+
+
+def shorten(text: str, limit: int = 150) -> str:
+    """One paragraph, cut at a word with an ellipsis.
+
+    >>> shorten("a long answer", 8)
+    'a long …'
+    """
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[:limit].rsplit(" ", 1)[0] + " …"

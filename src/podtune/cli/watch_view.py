@@ -1,0 +1,167 @@
+"""A running job on the screen: a bar for each piece of work, live figures, and the end."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+)
+from rich.progress import Task as BarTask
+from rich.text import Text
+
+from podtune.app.progress import Folded, fold
+from podtune.core.events import EventKind, TrainingEvent
+from podtune.core.job import Job
+from podtune.core.states import JobPhase, WorkerStage
+from podtune.core.units import duration, gib
+
+BLOCKS: Final = "▁▂▃▄▅▆▇█"
+STAGE_NAMES: Final = {
+    WorkerStage.SAVING: "save adapter",
+    WorkerStage.PROVING: "prove in a fresh process",
+}
+
+
+def sparkline(values: list[float], width: int = 24) -> str:
+    """A curve in one line of blocks; the values are averaged into `width` buckets.
+
+    >>> sparkline([4, 3, 2, 1], width=4)
+    '█▆▃▁'
+    """
+    if not values:
+        return ""
+    buckets = [
+        values[i * len(values) // width : max(i * len(values) // width + 1, (i + 1) * len(values) // width)]
+        for i in range(min(width, len(values)))
+    ] if len(values) > width else [[v] for v in values]
+    means = [sum(b) / len(b) for b in buckets]
+    low, high = min(means), max(means)
+    span = (high - low) or 1.0
+    return "".join(BLOCKS[round((m - low) / span * (len(BLOCKS) - 1))] for m in means)
+
+
+class _Figures(ProgressColumn):
+    """What a task says of itself: counts, bytes, or loss and speed."""
+
+    def render(self, task: BarTask) -> Text:
+        return Text.from_markup(str(task.fields.get("figures", "")))
+
+
+class Watcher:
+    """Draws events as they come: bars on a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        """Starts with nothing on the screen; use as a context manager."""
+        self._console = console
+        self._live = console.is_terminal
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓[/]"),
+            TextColumn("{task.description:<24}"),
+            BarColumn(bar_width=28, complete_style="cyan", finished_style="green"),
+            _Figures(),
+            console=console,
+            transient=False,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._folded = Folded()
+        self._said: set[str] = set()
+
+    def __enter__(self) -> "Watcher":
+        if self._live:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._progress.stop()
+
+    def show(self, event: TrainingEvent) -> None:
+        """Take one event in."""
+        before = self._folded
+        self._folded = fold([event], before)
+        if before.attempt and event.attempt != before.attempt:
+            self._line(f"attempt-{event.attempt}", f"attempt {event.attempt}")
+        if event.kind is EventKind.STAGE:
+            self._finish_stages()
+            if event.stage in STAGE_NAMES:
+                self._bar(STAGE_NAMES[event.stage], 0, None, "")
+        elif event.kind is EventKind.TASK and event.task:
+            task = event.task
+            self._bar(task.name, task.done, task.total, _amount(task.done, task.total, task.unit))
+        elif event.kind in (EventKind.STEP, EventKind.EVALUATION):
+            self._bar("train", self._folded.step, self._folded.total_steps, self._training())
+        elif event.kind is EventKind.CHECKPOINT and event.message == "resumed":
+            self._line(f"resumed-{event.attempt}", f"resumed from step {event.step}")
+        elif event.kind is EventKind.WARNING and event.message:
+            self._line(event.message, f"[yellow]note[/] {escape(event.message)}")
+        elif event.result is not None:
+            self._finish_stages(failed=not event.result.ok)
+
+    def phase(self, job: Job) -> None:
+        """Say what happens before the worker speaks."""
+        if job.phase in (JobPhase.QUEUED, JobPhase.VALIDATING, JobPhase.PROVISIONING):
+            self._line(f"{job.attempt}-{job.phase}", f"[dim]{job.phase}[/]")
+
+    def _training(self) -> str:
+        folded = self._folded
+        metrics = folded.metrics
+        parts = [f"step {folded.step}/{folded.total_steps}"]
+        if metrics.training_loss is not None:
+            parts.append(f"loss [bold]{metrics.training_loss:.3f}[/]")
+        if metrics.validation_loss is not None:
+            parts.append(f"held-out {metrics.validation_loss:.3f}")
+        if metrics.throughput:
+            parts.append(f"{metrics.throughput:.0f} tokens/s")
+        eta = folded.eta_seconds()
+        if eta is not None:
+            parts.append(f"{duration(eta)} left")
+        parts.append(f"[cyan]{sparkline([loss for _, loss in folded.losses], 16)}[/]")
+        return "  ".join(parts)
+
+    def _bar(self, name: str, done: float, total: float | None, figures: str) -> None:
+        if not self._live:
+            self._plain(name, done, total, figures)
+            return
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total, figures=figures)
+        self._progress.update(self._tasks[name], completed=done, total=total, figures=figures)
+
+    def _plain(self, name: str, done: float, total: float | None, figures: str) -> None:
+        """Without a terminal: the first, every tenth part, and the last."""
+        part = int(10 * done / total) if total else 0
+        text = Text.from_markup(figures).plain
+        self._line(f"{self._folded.attempt}-{name}-{part}", escape(f"{name}: {text}".rstrip(": ")))
+
+    def _finish_stages(self, *, failed: bool = False) -> None:
+        if not self._live:
+            return
+        for name in STAGE_NAMES.values():
+            if name in self._tasks and not failed:
+                self._progress.update(self._tasks[name], completed=1, total=1)
+
+    def _line(self, key: str, text: str) -> None:
+        if key not in self._said:
+            self._said.add(key)
+            self._console.print(text, soft_wrap=True)
+
+
+def watch(console: Console, events: Iterable[TrainingEvent]) -> None:
+    """Draw a stream of events until it ends."""
+    with Watcher(console) as watcher:
+        for event in events:
+            watcher.show(event)
+
+
+def _amount(done: float, total: float | None, unit: str) -> str:
+    if not unit:
+        return ""
+    if unit == "bytes":
+        return f"{gib(done)} of {gib(total)}" if total else gib(done)
+    return f"{done:.0f}/{total:.0f} {unit}" if total else f"{done:.0f} {unit}"

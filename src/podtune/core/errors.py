@@ -1,0 +1,177 @@
+"""Every error a person, a shell or an HTTP client can meet, with one table of how it looks to each.
+
+    PodtuneError            code, message, hint, retryable, context
+      RequestError            what was asked cannot be done as asked                -> 400, exit 2
+        SpecError               a field of the request or spec is wrong
+        DatasetError            the data is not fit to train on (lists every finding)
+        UnsupportedError        known, but not built or not possible here
+        NotFoundError           no such job, file or model                          -> 404
+        ConflictError           the job is not in a state that allows this          -> 409
+      CredentialsError        a key is missing or was rejected                      -> 401, exit 3
+      ProviderError           the machine or its vendor failed                      -> 502, exit 4
+      TrainingError           the training itself failed                            -> 500, exit 5
+      ArtifactError           the adapter is missing, damaged or unproved           -> 500, exit 6
+
+Faces never catch these, they render them. `code` is stable snake_case.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+
+class PodtuneError(Exception):
+    """Base of all our errors.
+
+    Args:
+        message: What happened, with the value in question.
+        code: Stable snake_case name; the class's own when not given.
+        hint: The next step, as a command where there is one.
+        context: Facts for machines (JSON values only; never row text, never secrets).
+    """
+
+    code: str = "error"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str | None = None,
+        context: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.hint = hint
+        self.context = dict(context or {})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep code, hint and context through pickling (errors cross process pools)."""
+        return (_rebuild, (type(self), self.message, self.code, self.hint, self.context))
+
+    def to_json(self) -> dict[str, object]:
+        """The machine form, the same in the CLI's JSON output and over HTTP."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "context": self.context,
+        }
+
+
+def _rebuild(
+    kind: type[PodtuneError],
+    message: str,
+    code: str,
+    hint: str | None,
+    context: Mapping[str, object],
+) -> PodtuneError:
+    return kind(message, code=code, hint=hint, context=context)
+
+
+class RequestError(PodtuneError):
+    """What was asked cannot be done as asked."""
+
+    code = "bad_request"
+
+
+class SpecError(RequestError):
+    """A field of the request or of the spec is wrong."""
+
+    code = "bad_spec"
+
+
+class DatasetError(RequestError):
+    """The data is not fit to train on; `context["findings"]` lists every finding."""
+
+    code = "bad_data"
+
+
+class UnsupportedError(RequestError):
+    """Known and meant, but not built yet or not possible on this machine."""
+
+    code = "unsupported"
+
+
+class NotFoundError(RequestError):
+    """No such job, file or model."""
+
+    code = "not_found"
+
+
+class ConflictError(RequestError):
+    """The thing exists, but its state does not allow this."""
+
+    code = "conflict"
+
+
+class CredentialsError(PodtuneError):
+    """A key is missing or was rejected."""
+
+    code = "credentials"
+
+
+class ProviderError(PodtuneError):
+    """The machine that should train, or its vendor, failed."""
+
+    code = "provider_failed"
+
+
+class TrainingError(PodtuneError):
+    """The training itself failed; the code says how."""
+
+    code = "training_failed"
+
+
+class ArtifactError(PodtuneError):
+    """The adapter is missing, damaged, or does not change the model."""
+
+    code = "artifact_bad"
+
+
+class StateError(PodtuneError):
+    """Our own stored state cannot be used (a newer database, a full disk)."""
+
+    code = "state_unusable"
+    retryable = False
+
+
+EXIT_CODES: Final[Mapping[type[PodtuneError], int]] = {
+    RequestError: 2,
+    CredentialsError: 3,
+    ProviderError: 4,
+    TrainingError: 5,
+    ArtifactError: 6,
+    StateError: 7,
+    PodtuneError: 1,
+}
+"""Exit code of the command line by error class; the nearest ancestor counts."""
+
+HTTP_STATUSES: Final[Mapping[type[PodtuneError], int]] = {
+    NotFoundError: 404,
+    ConflictError: 409,
+    RequestError: 400,
+    CredentialsError: 401,
+    ProviderError: 502,
+    StateError: 503,
+    PodtuneError: 500,
+}
+"""HTTP status by error class; the nearest ancestor counts."""
+
+
+def exit_code(error: PodtuneError) -> int:
+    """The shell's exit code for an error (1..7)."""
+    return _nearest(EXIT_CODES, error)
+
+
+def http_status(error: PodtuneError) -> int:
+    """The HTTP status for an error."""
+    return _nearest(HTTP_STATUSES, error)
+
+
+def _nearest(table: Mapping[type[PodtuneError], int], error: PodtuneError) -> int:
+    for kind in type(error).__mro__:
+        if kind in table:
+            return table[kind]
+    return table[PodtuneError]

@@ -1,0 +1,82 @@
+"""A job: a promise being kept. Rows of the job store and orders to a worker."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from podtune.core.plan import Plan
+from podtune.core.states import Desired, JobPhase, Outcome
+
+
+class Instance(BaseModel):
+    """Something that runs (and, when rented, costs money) for one attempt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    """The provider's own name for it; locally `<pid>:<start time>`, so a reused pid is never hit."""
+    name: str
+    """Unique per attempt: `pt-<owner>-<job>-<attempt>`."""
+    started_at: datetime
+
+
+class TerminationProof(BaseModel):
+    """That nothing of an attempt runs any more, and when that was seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instance_id: str | None
+    """Null when nothing was ever started."""
+    ended: int = Field(0, ge=0)
+    """Processes that had to be ended (0: it had ended by itself)."""
+    absent_at: datetime
+    method: str
+
+
+class Job(BaseModel):
+    """One row of the job store. Immutable here; changes go through the store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    title: str
+    owner: str
+    desired: Desired
+    phase: JobPhase
+    attempt: int
+    plan: Plan
+    plan_digest: str
+    instance_name: str | None = None
+    instance_id: str | None = None
+    intent_at: datetime | None = None
+    started_at: datetime | None = None
+    """When this attempt began; `where.max_hours` counts from here."""
+    outcome: Outcome | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    advice: str | None = None
+    proof: TerminationProof | None = None
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the workflow has nothing left to do for it."""
+        return self.phase.is_terminal
+
+
+class WorkerOrder(BaseModel):
+    """`order.json`: all a worker process is told. Paths are relative to the job's folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job: str
+    attempt: int = Field(ge=1)
+    plan: Plan
+    train_file: str
+    validation_file: str | None
+    models_dir: str
+    """Where converted base models are kept."""
+    offline: bool = False
+    """No network at all: base model from disk or package only."""

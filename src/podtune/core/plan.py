@@ -1,0 +1,178 @@
+"""The plan: a promise of what will happen, what it needs and how long it takes.
+
+What is approved is `Plan.digest`; what runs is that plan or nothing.
+"""
+
+import hashlib
+import json
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from podtune.core.dataset import DatasetReport
+from podtune.core.spec import TrainingSpec
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Origin(StrEnum):
+    """How a field of the spec came to its value."""
+
+    STATED = "stated"
+    ASSUMED = "assumed"
+
+
+class FieldNote(_Part):
+    """One field of the spec: its value, whether somebody said it, and why if nobody did."""
+
+    path: str
+    value: object
+    origin: Origin
+    why: str
+
+
+class Device(_Part):
+    """What the training computes on."""
+
+    kind: str
+    """`cuda`, `mps` or `cpu`."""
+    name: str
+    memory_bytes: int
+    """Memory the training may use: the card's, or the machine's."""
+    cores: int
+    bf16: bool
+    """Whether bf16 arithmetic is in the hardware."""
+
+
+class BaseModelFacts(_Part):
+    """What the plan knows of the base model without loading it."""
+
+    name: str
+    revision: str | None
+    """Commit on the Hub; null for a folder or a packaged copy."""
+    source: str
+    """`hub`, `package` or `path`."""
+    location: str | None
+    """Folder with the files, when they are on this machine already."""
+    model_type: str
+    hidden_size: int
+    layers: int
+    kv_size: int
+    """Width of the key (and of the value) projection: key-value heads x head size."""
+    attention_size: int
+    """Width of the query projection: heads x head size."""
+    intermediate_size: int
+    vocab_size: int
+    tied_embeddings: bool
+    linear_parameters: int
+    """Parameters of the linear layers inside the blocks."""
+    total_parameters: int
+    max_positions: int
+    download_bytes: int | None = None
+    """What a download would fetch; null when nothing has to be fetched or it is unknown."""
+
+
+class TokenCounts(_Part):
+    """The data in tokens of this base model."""
+
+    exact: bool
+    """Counted with the model's own tokenizer; otherwise estimated from characters."""
+    train_rows: int
+    validation_rows: int
+    train: int
+    """Tokens of the training rows, template included."""
+    trained: int
+    """Of them, the ones a loss is taken on."""
+    validation: int
+    longest: int
+    """Tokens of the longest training example."""
+    examples: int
+    """Training examples: a conversation whose template rewrites history gives several."""
+
+
+class MemoryEstimate(_Part):
+    """Peak memory of the training in bytes, by parts."""
+
+    weights: int
+    adapter: int
+    """Adapter weights, their gradients and two AdamW moments."""
+    activations: int
+    logits: int
+    overhead: int
+    """Libraries, allocator, margin."""
+    total: int
+    adapter_parameters: int
+
+    def parts(self) -> dict[str, int]:
+        """The addends, in the order they are shown."""
+        return {
+            "base model": self.weights,
+            "adapter and optimizer": self.adapter,
+            "activations": self.activations,
+            "logits": self.logits,
+            "libraries and margin": self.overhead,
+        }
+
+
+class TimeEstimate(_Part):
+    """How long the job takes, in seconds."""
+
+    training_s: float
+    around_s: float
+    """Loading, answers before and after, saving, proof."""
+    tokens_per_second: float
+    basis: str
+    """Where the speed comes from: a run on this machine, or the table."""
+
+    @property
+    def total_s(self) -> float:
+        """Training and everything around it."""
+        return self.training_s + self.around_s
+
+
+class Schedule(_Part):
+    """Optimizer steps and what they cover."""
+
+    exact: bool
+    steps: int
+    steps_per_epoch: float
+    rows_per_epoch: int
+    """Packed rows (or examples, unpacked) in one pass over the training data."""
+    accumulation: int
+    tokens_per_step: int
+    left_out: tuple[str, ...] = ()
+    """What a time limit left out of what was asked, in words."""
+
+
+class Plan(_Part):
+    """A resolved spec with everything it will need; nothing downstream chooses again."""
+
+    spec: TrainingSpec
+    fields: tuple[FieldNote, ...]
+    report: DatasetReport
+    validation_report: DatasetReport | None
+    base_model: BaseModelFacts
+    device: Device
+    tokens: TokenCounts
+    schedule: Schedule
+    memory: MemoryEstimate
+    time: TimeEstimate
+    warnings: tuple[str, ...] = ()
+    usd: float = Field(0.0, ge=0)
+    """Cost of rented machines; 0 on this machine."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical plan.
+
+        The speed estimate is left out: it moves with the last run and changes nothing that runs.
+        """
+        body = self.model_dump(mode="json", exclude={"time"})
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def note(self, path: str) -> FieldNote | None:
+        """The note on one field of the spec."""
+        return next((n for n in self.fields if n.path == path), None)

@@ -1,0 +1,33 @@
+"""What may be shown of a secret: enough to tell two keys apart, never enough to use one."""
+
+import re
+from typing import Final
+
+_SECRET: Final = re.compile(
+    r"\b(?:rpa_|rp_|hf_|ptk_|sk-|whsec_|sbp_|AKIA)[A-Za-z0-9_\-]{8,}"
+    r"|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"
+    r"|(?<=[?&])(?:token|X-Amz-Signature|X-Amz-Credential|sig)=[^&\s\"']+"
+    r"|(?<=//)[^/@\s:]+:[^/@\s]+(?=@)"
+)
+
+
+def mask(secret: str) -> str:
+    """A secret as it may stand on a screen.
+
+    >>> mask("hf_abcdefghijklmnop")
+    'hf_a...op (19 characters)'
+    >>> mask("short")
+    '***'
+    """
+    if len(secret) < 12:
+        return "***"
+    return f"{secret[:4]}...{secret[-2:]} ({len(secret)} characters)"
+
+
+def scrub(text: str) -> str:
+    """Text with everything that looks like a key, a token or a signed query blotted out.
+
+    >>> scrub("GET https://x.example/f?token=abc123&v=1 with hf_abcdefghijkl")
+    'GET https://x.example/f?***&v=1 with ***'
+    """
+    return _SECRET.sub("***", text)

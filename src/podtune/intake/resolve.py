@@ -1,0 +1,194 @@
+"""Stated fields -> a validated spec and a note on every field; the plan still fills the `auto`s.
+
+Takes a `TrainingRequest`, knows nothing of files, models or machines.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import yaml
+from pydantic import ValidationError
+
+from podtune.core.errors import NotFoundError, SpecError, UnsupportedError
+from podtune.core.plan import FieldNote, Origin
+from podtune.core.request import TrainingRequest
+from podtune.core.spec import Place, TrainingSpec, field_paths, flatten, nest
+from podtune.intake.defaults import DEFAULT_BASE_MODEL, WHY
+
+
+class Resolved(NamedTuple):
+    """A spec, and for each field whether somebody stated it."""
+
+    spec: TrainingSpec
+    notes: dict[str, FieldNote]
+
+
+def resolve(request: TrainingRequest) -> Resolved:
+    """Validate what was stated and fill the gaps.
+
+    Raises:
+        SpecError: an unknown field or a value out of range; all of them at once.
+        UnsupportedError: a known field asks for something that is not built yet.
+    """
+    stated = dict(request.stated)
+    refuse_unknown(stated)
+    if "base_model" in stated:
+        stated["base_model.name"] = stated.pop("base_model")
+    complete = {"base_model.name": DEFAULT_BASE_MODEL, **stated}
+    if "adapter.rank" in stated and "adapter.alpha" not in stated:
+        complete["adapter.alpha"] = 2 * _number(stated["adapter.rank"], "adapter.rank")
+    try:
+        spec = TrainingSpec.model_validate(nest(complete))
+    except ValidationError as error:
+        raise _spec_error(error) from error
+    refuse_unbuilt(spec)
+    notes = {
+        path: FieldNote(
+            path=path,
+            value=value,
+            origin=Origin.STATED if path in stated else Origin.ASSUMED,
+            why="you said so" if path in stated else WHY.get(path, ""),
+        )
+        for path, value in flatten(spec).items()
+    }
+    return Resolved(spec, notes)
+
+
+def parse_assignment(text: str) -> tuple[str, object]:
+    """`training.epochs=3` -> (`training.epochs`, 3); the value is read as YAML.
+
+    Raises:
+        SpecError: no `=`, or an unknown path.
+    """
+    path, equals, value = text.partition("=")
+    if not equals:
+        raise SpecError(
+            f"--set {text!r} has no '='", hint="write --set training.epochs=3, one field each"
+        )
+    refuse_unknown({path.strip(): value})
+    try:
+        parsed: object = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SpecError(f"--set {path}: {value!r} is no YAML value") from error
+    return path.strip(), _number_like(parsed)
+
+
+def read_spec_file(path: Path) -> dict[str, object]:
+    """A spec in YAML -> stated fields.
+
+    Raises:
+        NotFoundError: no such file.
+        SpecError: not YAML, not a mapping, or unknown fields (with the nearest known one).
+    """
+    if not path.is_file():
+        raise NotFoundError(f"no spec file at {str(path)!r}", code="file_not_found")
+    try:
+        loaded: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SpecError(f"{str(path)!r} is not YAML: {str(error)[:200]}") from error
+    if not isinstance(loaded, dict):
+        raise SpecError(f"{str(path)!r} is not a spec", hint="it begins with base_model: and data:")
+    stated: dict[str, object] = {}
+    for section, value in cast(Mapping[str, object], loaded).items():
+        if isinstance(value, dict) and section != "columns":
+            inner = cast(Mapping[str, object], value)
+            stated.update({f"{section}.{k}": _number_like(v) for k, v in inner.items()})
+        else:
+            stated[str(section)] = value
+    if isinstance(stated.get("base_model"), str):
+        stated["base_model.name"] = stated.pop("base_model")
+    refuse_unknown(stated)
+    return stated
+
+
+def refuse_unknown(stated: Mapping[str, object]) -> None:
+    """Raise on paths the spec does not have, naming the nearest.
+
+    Raises:
+        SpecError: with all unknown paths.
+    """
+    known = {*field_paths(), "base_model"}
+    unknown = [p for p in stated if p not in known and not p.startswith("data.columns.")]
+    if not unknown:
+        return
+    named: list[str] = []
+    for path in unknown:
+        near = get_close_matches(path, known, n=1) or [
+            k for k in sorted(known) if k.split(".")[-1] == path.split(".")[-1]
+        ]
+        named.append(f"{path!r} (did you mean {near[0]}?)" if near else repr(path))
+    raise SpecError(
+        f"unknown field: {', '.join(named)}",
+        code="unknown_field",
+        hint="`podtune plan SOURCE --fields` lists every field",
+        context={"unknown": unknown},
+    )
+
+
+def refuse_unbuilt(spec: TrainingSpec) -> None:
+    """Raise where the spec asks for what a later release brings.
+
+    Raises:
+        UnsupportedError: naming the field.
+    """
+    unbuilt: list[tuple[str, str]] = []
+    if spec.where.on is not Place.LOCAL:
+        unbuilt.append(("where.on", "rented machines are not built yet; use --on local"))
+    if spec.method != "sft":
+        unbuilt.append(("method", "only sft is built yet"))
+    if spec.adapter.kind not in ("auto", "lora"):
+        unbuilt.append(("adapter.kind", "only lora is built yet"))
+    if spec.adapter.bits in (4, 8):
+        unbuilt.append(("adapter.bits", "quantised base models are not built yet"))
+    if spec.deliver.store != "direct":
+        unbuilt.append(("deliver.store", "only direct (this machine) is built yet"))
+    if spec.deliver.callback_url:
+        unbuilt.append(("deliver.callback_url", "callbacks are not built yet"))
+    if spec.deliver.export:
+        unbuilt.append(("deliver.export", "exports are not built yet"))
+    if spec.deliver.delete_after:
+        unbuilt.append(("deliver.delete_after", "not built yet"))
+    if spec.data.redact_pii:
+        unbuilt.append(("data.redact_pii", "redaction is not built yet"))
+    if spec.where.deadline:
+        unbuilt.append(("where.deadline", "not built yet; use where.max_hours"))
+    if spec.where.count != 1:
+        unbuilt.append(("where.count", "one device is built yet"))
+    if spec.training.report_to != "none":
+        unbuilt.append(("training.report_to", "not built yet; metrics.jsonl has every figure"))
+    if unbuilt:
+        raise UnsupportedError(
+            "; ".join(f"{path}: {why}" for path, why in unbuilt),
+            code="not_built",
+            context={"fields": [path for path, _ in unbuilt]},
+        )
+
+
+def _spec_error(error: ValidationError) -> SpecError:
+    problems = [
+        f"{'.'.join(str(p) for p in item['loc'])}: {item['msg']} (got {str(item['input'])[:60]!r})"
+        for item in error.errors(include_url=False)
+    ]
+    return SpecError(
+        "; ".join(problems),
+        hint="correct the field; `podtune plan SOURCE --fields` lists every field and its value",
+        context={"problems": problems},
+    )
+
+
+def _number(value: object, path: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise SpecError(f"{path}: {value!r} is no number")
+
+
+def _number_like(value: object) -> object:
+    """YAML 1.1 reads 2e-4 as text; people mean the number."""
+    if isinstance(value, str):
+        try:
+            return float(value) if "e" in value.lower() else value
+        except ValueError:
+            return value
+    return value

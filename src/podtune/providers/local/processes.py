@@ -1,0 +1,188 @@
+"""Workers as processes of this machine, each in a session (and so a process group) of its own.
+
+An instance id is `<pid>:<start time>`, so a reused pid is never taken for ours; a worker is found
+again by the unique name on its command line, so one whose id was never written is adopted, not
+started twice. Output goes to a file: a pipe would kill the worker with its reader.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from podtune.core.errors import ProviderError
+from podtune.core.job import Instance, TerminationProof
+from podtune.providers.base import InstanceState, LaunchRequest
+
+LOG: Final = "worker.log"
+GRACE_S: Final = 5.0
+"""Between SIGTERM and SIGKILL."""
+
+
+class LocalProvider:
+    """Starts and ends workers on this machine."""
+
+    def __init__(self, worker: Path, *, grace_s: float = GRACE_S) -> None:
+        """`worker` is the folder with train_lora.py."""
+        self._worker = worker
+        self._grace_s = grace_s
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def launch(self, request: LaunchRequest) -> Instance:
+        """Start `train_lora.py` on the job's folder, or adopt the one that runs.
+
+        Raises:
+            ProviderError: the process cannot be started.
+        """
+        running = next(_by_name(request.name), None)
+        if running is not None:
+            return _instance(running, request.name)
+        command = [
+            sys.executable,
+            str(self._worker / "train_lora.py"),
+            str(request.folder),
+            "--name",
+            request.name,
+        ]
+        try:
+            with (request.folder / LOG).open("ab") as log:
+                child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=request.folder,
+                    env=dict(request.environment),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise ProviderError(
+                f"the worker cannot be started: {error.strerror or error}",
+                code="launch_failed",
+                hint="`podtune doctor` checks what it needs",
+            ) from error
+        self._children[child.pid] = child
+        try:
+            return _instance(psutil.Process(child.pid), request.name)
+        except psutil.NoSuchProcess:  # already over; its log and events say why
+            return Instance(id=f"{child.pid}:0", name=request.name, started_at=datetime.now(UTC))
+
+    def inspect(self, instance_id: str) -> InstanceState:
+        """Whether that very process still runs; a zombie has ended."""
+        self._reap()
+        return InstanceState.RUNNING if _process(instance_id) else InstanceState.GONE
+
+    def terminate(self, name: str, instance_id: str | None) -> TerminationProof | None:
+        """End the whole process group: politely, then by force, then look again."""
+        victims = self._members(name, instance_id)
+        for process in victims:
+            _signal(process, signal.SIGTERM)
+        _, alive = psutil.wait_procs(victims, timeout=self._grace_s)
+        for process in alive:
+            _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+        psutil.wait_procs(alive, timeout=self._grace_s)
+        self._reap()
+        if self._members(name, instance_id):
+            return None
+        return TerminationProof(
+            instance_id=instance_id,
+            ended=len(victims),
+            absent_at=datetime.now(UTC),
+            method="no process of the worker's session or name is left",
+        )
+
+    def owned(self, owner: str) -> Sequence[Instance]:
+        """Workers on this machine whose name carries our owner."""
+        return [
+            _instance(process, name)
+            for process, name in _named()
+            if name.startswith(f"pt-{owner}-")
+        ]
+
+    def _members(self, name: str, instance_id: str | None) -> list[psutil.Process]:
+        """Processes of the worker's session, and any that carries its name."""
+        found = {process.pid: process for process in _by_name(name)}
+        sessions = set(found)
+        if instance_id and (leader := _process(instance_id)):
+            sessions.add(leader.pid)
+        if instance_id:
+            sessions.add(_session_of_dead_leader(instance_id))
+        for process in psutil.process_iter():
+            if _session(process.pid) in sessions and _running(process):
+                found[process.pid] = process
+        return list(found.values())
+
+    def _reap(self) -> None:
+        """Collect children that ended, so that none stays as a zombie."""
+        for pid, child in list(self._children.items()):
+            if child.poll() is not None:
+                del self._children[pid]
+
+
+def _named() -> Iterator[tuple[psutil.Process, str]]:
+    for process in psutil.process_iter(["cmdline"]):
+        arguments: list[str] = process.info.get("cmdline") or []
+        if "--name" in arguments and any(a.endswith("train_lora.py") for a in arguments):
+            at = arguments.index("--name") + 1
+            if at < len(arguments) and _running(process):
+                yield process, arguments[at]
+
+
+def _by_name(wanted: str) -> Iterator[psutil.Process]:
+    return (process for process, name in _named() if name == wanted)
+
+
+def _instance(process: psutil.Process, name: str) -> Instance:
+    created = process.create_time()
+    return Instance(
+        id=f"{process.pid}:{created:.2f}",
+        name=name,
+        started_at=datetime.fromtimestamp(created, UTC),
+    )
+
+
+def _process(instance_id: str) -> psutil.Process | None:
+    """The process of an id, if that very one still runs."""
+    pid, _, created = instance_id.partition(":")
+    try:
+        process = psutil.Process(int(pid))
+        same = abs(process.create_time() - float(created)) < 1.0
+    except (psutil.Error, ValueError):
+        return None
+    return process if same and _running(process) else None
+
+
+def _session_of_dead_leader(instance_id: str) -> int:
+    """The session a dead worker led: its pid, unless another process has taken that pid over.
+
+    The kernel gives no pid away while a session of that number has members.
+    """
+    pid = int(instance_id.partition(":")[0])
+    return pid if not psutil.pid_exists(pid) or _process(instance_id) else -1
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except (OSError, AttributeError):  # AttributeError: native Windows, where nothing is launched
+        return -2
+
+
+def _running(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,310 @@
+"""Rows of the job store as `Job`s, and the only writes there are.
+
+A user's wish (`request`) may come from any process; every other change carries the driver's lease
+token and is refused once another driver has taken over.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, and_, exists, func, insert, select, update
+
+from podtune.core.errors import ConflictError, NotFoundError, PodtuneError
+from podtune.core.job import Instance, Job, TerminationProof
+from podtune.core.states import Desired, JobPhase
+from podtune.workflow.database import open_database, synced
+from podtune.workflow.tables import events, instances, jobs, leases
+
+DRIVER_LEASE = "driver"
+
+
+class LeaseLostError(PodtuneError):
+    """Another driver has taken over; this one must stop at once."""
+
+    code = "lease_lost"
+
+
+class LogEntry(NamedTuple):
+    """One line of what the workflow did."""
+
+    time: datetime
+    attempt: int
+    phase: str
+    message: str
+
+
+class JobStore:
+    """The job store of one `PODTUNE_HOME`."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], datetime] | None = None) -> None:
+        """Open (and migrate) the database at `path`."""
+        self._engine = open_database(path)
+        self._clock = clock or (lambda: datetime.now(UTC))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._engine.dispose()
+
+    def add(self, job: Job) -> None:
+        """Insert a new job, on disk before this returns.
+
+        Raises:
+            ConflictError: the id is taken.
+        """
+        with self._engine.connect() as connection:
+            with synced(connection), connection.begin():
+                taken = connection.execute(select(jobs.c.id).where(jobs.c.id == job.id)).first()
+                if taken:
+                    raise ConflictError(f"job {job.id!r} exists already")
+                connection.execute(insert(jobs).values(**_columns(job)))
+                _log(connection, job.id, job.attempt, job.phase, "submitted", self._now())
+
+    def get(self, job_id: str) -> Job:
+        """A job by id, or by an unambiguous beginning of it; `last` is the newest.
+
+        Raises:
+            NotFoundError: none, or several begin so.
+        """
+        with self._engine.connect() as connection:
+            if job_id == "last":
+                found = connection.execute(
+                    select(jobs).order_by(jobs.c.created_at.desc()).limit(1)
+                ).all()
+            else:
+                found = connection.execute(
+                    select(jobs).where(jobs.c.id.startswith(job_id, autoescape=True)).limit(3)
+                ).all()
+        exact = [row for row in found if row.id == job_id]
+        if exact or len(found) == 1:
+            return _job((exact or found)[0])
+        if found:
+            raise NotFoundError(
+                f"several jobs begin with {job_id!r}: {', '.join(row.id for row in found)} ...",
+                hint="give more of the id",
+            )
+        raise NotFoundError(f"no job {job_id!r}", hint="`podtune jobs` lists them")
+
+    def recent(self, limit: int = 50) -> Sequence[Job]:
+        """The newest jobs first."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                select(jobs).order_by(jobs.c.created_at.desc()).limit(limit)
+            ).all()
+        return [_job(row) for row in rows]
+
+    def unfinished(self) -> Sequence[Job]:
+        """Jobs the workflow still has to bring to their end, oldest first."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                select(jobs).where(jobs.c.phase != JobPhase.DONE).order_by(jobs.c.created_at)
+            ).all()
+        return [_job(row) for row in rows]
+
+    def has_unfinished(self) -> bool:
+        """Whether there is anything to drive."""
+        with self._engine.connect() as connection:
+            return bool(
+                connection.execute(select(exists().where(jobs.c.phase != JobPhase.DONE))).scalar()
+            )
+
+    def log(self, job_id: str) -> Sequence[LogEntry]:
+        """What the workflow did with a job, in order."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                select(events).where(events.c.job == job_id).order_by(events.c.id)
+            ).all()
+        return [LogEntry(_time(r.time), r.attempt, r.phase, r.message) for r in rows]
+
+    def cancel(self, job_id: str) -> None:
+        """Wish a job cancelled; the workflow does the rest. Finished jobs stay as they are."""
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                update(jobs)
+                .where(and_(jobs.c.id == job_id, jobs.c.phase != JobPhase.DONE))
+                .where(jobs.c.desired != Desired.CANCELLED)
+                .values(desired=Desired.CANCELLED, updated_at=self._now())
+            )
+            if changed.rowcount:
+                row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
+                _log(connection, job_id, row.attempt, row.phase, "cancel requested", self._now())
+
+    def reopen(self, job: Job) -> Job:
+        """Begin another attempt of a finished job that did not complete.
+
+        Raises:
+            ConflictError: somebody else reopened it first.
+        """
+        now = self._now()
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                update(jobs)
+                .where(and_(jobs.c.id == job.id, jobs.c.phase == JobPhase.DONE))
+                .where(jobs.c.attempt == job.attempt)
+                .values(
+                    attempt=job.attempt + 1,
+                    desired=Desired.RUN,
+                    phase=JobPhase.QUEUED,
+                    instance_name=None,
+                    instance_id=None,
+                    intent_at=None,
+                    started_at=None,
+                    outcome=None,
+                    error_code=None,
+                    error_message=None,
+                    advice=None,
+                    proof=None,
+                    finished_at=None,
+                    updated_at=now,
+                )
+            )
+            if not changed.rowcount:
+                raise ConflictError(f"job {job.id!r} is running again already")
+            _log(connection, job.id, job.attempt + 1, JobPhase.QUEUED, "resumed", now)
+        return self.get(job.id)
+
+    def apply(self, job: Job, changes: Mapping[str, Any], note: str | None, token: int) -> Job:
+        """Write a patch of the workflow, if this driver still holds the lease.
+
+        A patch that holds an intent is on disk before this returns.
+
+        Raises:
+            LeaseLostError: another driver took over; nothing was written.
+        """
+        values = {name: _column(value) for name, value in changes.items()}
+        with self._engine.connect() as connection:
+            if "intent_at" in changes:
+                with synced(connection), connection.begin():
+                    self._write(connection, job, values, note, token)
+            else:
+                with connection.begin():
+                    self._write(connection, job, values, note, token)
+        return self.get(job.id)
+
+    def record_instance(self, job: Job, instance: Instance) -> None:
+        """Remember an instance for ever."""
+        with self._engine.begin() as connection:
+            known = connection.execute(select(instances.c.id).where(instances.c.id == instance.id))
+            if known.first() is None:
+                connection.execute(
+                    insert(instances).values(
+                        id=instance.id,
+                        job=job.id,
+                        attempt=job.attempt,
+                        name=instance.name,
+                        started_at=_micros(instance.started_at),
+                    )
+                )
+
+    def record_absence(self, proof: TerminationProof) -> None:
+        """Note that an instance is proved gone."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(instances)
+                .where(instances.c.id == proof.instance_id)
+                .values(absent_at=_micros(proof.absent_at))
+            )
+
+    def take_lease(self, holder: str, seconds: float, *, dead: str | None = None) -> int | None:
+        """Take or renew the driver's lease; None when another holder has a live one.
+
+        The token grows with every change of holder. `dead` is a holder whose process is known to
+        be gone: its lease need not be sat out.
+        """
+        now = self._now()
+        until = now + int(seconds * 1e6)
+        with self._engine.begin() as connection:
+            row = connection.execute(select(leases).where(leases.c.name == DRIVER_LEASE)).first()
+            if row is None:
+                connection.execute(
+                    insert(leases).values(name=DRIVER_LEASE, holder=holder, token=1, until=until)
+                )
+                return 1
+            if row.holder not in (holder, dead) and row.until > now:
+                return None
+            token = row.token if row.holder == holder else row.token + 1
+            connection.execute(
+                update(leases)
+                .where(leases.c.name == DRIVER_LEASE)
+                .values(holder=holder, token=token, until=until)
+            )
+            return token
+
+    def lease_holder(self) -> str | None:
+        """Who drives now; None when nobody does."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(leases).where(leases.c.name == DRIVER_LEASE)).first()
+        return row.holder if row and row.until > self._now() else None
+
+    def release_if_idle(self, holder: str) -> bool:
+        """Give the lease back, unless there is work: the check and the release are one transaction."""
+        with self._engine.begin() as connection:
+            if connection.execute(select(exists().where(jobs.c.phase != JobPhase.DONE))).scalar():
+                return False
+            connection.execute(
+                update(leases)
+                .where(and_(leases.c.name == DRIVER_LEASE, leases.c.holder == holder))
+                .values(until=0)
+            )
+            return True
+
+    def _write(
+        self, connection: Any, job: Job, values: dict[str, Any], note: str | None, token: int
+    ) -> None:
+        held = exists().where(and_(leases.c.name == DRIVER_LEASE, leases.c.token == token))
+        changed = connection.execute(
+            update(jobs)
+            .where(and_(jobs.c.id == job.id, jobs.c.attempt == job.attempt, held))
+            .values(**values, updated_at=self._now())
+        )
+        if not changed.rowcount:
+            raise LeaseLostError(f"job {job.id!r}: another driver has taken over")
+        if note:
+            phase = values.get("phase", job.phase)
+            _log(connection, job.id, job.attempt, phase, note, self._now())
+
+    def _now(self) -> int:
+        return _micros(self._clock())
+
+
+def count_jobs(store: JobStore) -> int:
+    """How many jobs there are."""
+    with store._engine.connect() as connection:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        return int(connection.execute(select(func.count()).select_from(jobs)).scalar_one())
+
+
+def _log(connection: Any, job: str, attempt: int, phase: str, message: str, now: int) -> None:
+    connection.execute(
+        insert(events).values(job=job, attempt=attempt, time=now, phase=phase, message=message)
+    )
+
+
+def _columns(job: Job) -> dict[str, Any]:
+    return {name: _column(getattr(job, name)) for name in jobs.c.keys()}  # noqa: SIM118 - a column collection
+
+
+def _column(value: Any) -> Any:  # noqa: ANN401 - any field of Job
+    if isinstance(value, datetime):
+        return _micros(value)
+    if hasattr(value, "model_dump_json"):
+        return value.model_dump_json()
+    return value
+
+
+def _job(row: Row[Any]) -> Job:
+    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    for name in ("intent_at", "started_at", "created_at", "updated_at", "finished_at"):
+        values[name] = None if values[name] is None else _time(values[name])
+    values["plan"] = json.loads(values["plan"])
+    values["proof"] = json.loads(values["proof"]) if values["proof"] else None
+    return Job.model_validate(values)
+
+
+def _micros(moment: datetime) -> int:
+    return round(moment.timestamp() * 1e6)
+
+
+def _time(micros: int) -> datetime:
+    return datetime.fromtimestamp(micros / 1e6, UTC)
