@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from podtune.core import artifact
 from podtune.core.plan import Plan
 
@@ -19,7 +20,14 @@ TOKENIZER_FILES = (
 )
 
 
-def write(model: Any, plan: Plan, base: Path, folder: Path, history: Sequence[dict[str, Any]], facts: dict[str, Any]) -> None:
+def write(
+    model: Any,
+    plan: Plan,
+    base: Path,
+    folder: Path,
+    history: Sequence[dict[str, Any]],
+    facts: dict[str, Any],
+) -> None:
     """Fill `folder` (which must be empty or absent) with all but proof and receipt."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -69,7 +77,10 @@ def card(plan: Plan, facts: dict[str, Any]) -> str:
         ("Base model", f"`{base.name}`{revision}, from {origin}"),
         ("Data", f"{facts['train_rows']} conversations, sha256 `{plan.report.sha256}`"),
         ("Trained tokens", f"{facts['trained_tokens']:,} per epoch of {facts['train_tokens']:,}"),
-        ("Adapter", f"LoRA, rank {spec.adapter.rank}, alpha {spec.adapter.alpha:g}, {facts['adapter_parameters']:,} parameters"),
+        (
+            "Adapter",
+            f"LoRA, rank {spec.adapter.rank}, alpha {spec.adapter.alpha:g}, {facts['adapter_parameters']:,} parameters",
+        ),
         ("Optimizer steps", f"{facts['steps']}, {facts['epochs']:.2f} epochs"),
         ("Learning rate", f"{spec.training.learning_rate:g}, {spec.training.lr_scheduler}"),
         ("Training loss", f"{facts['first_loss']:.3f} -> {facts['final_loss']:.3f}"),
@@ -81,7 +92,7 @@ def card(plan: Plan, facts: dict[str, Any]) -> str:
         f"# {spec.deliver.name or 'LoRA adapter'} for {base.name}\n\n"
         f"| what | value |\n|---|---|\n{table}\n\n![loss](loss.png)\n\n"
         "```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        f"model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained({call}), \"PATH-OF-THIS-FOLDER\")\n"
+        f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained({call}), "PATH-OF-THIS-FOLDER")\n'
         'tokenizer = AutoTokenizer.from_pretrained("PATH-OF-THIS-FOLDER")\n```\n\n'
         "`receipt.json` says what was trained on what and is signed; `podtune receipt JOB --verify` checks it.\n"
     )
@@ -99,7 +110,9 @@ def loss_curve(history: Sequence[dict[str, Any]], path: Path, plan: Plan) -> Non
     figure, axes = plt.subplots(figsize=(7, 4), dpi=120)
     axes.plot(*zip(*train, strict=True), color="#3b6ea5", linewidth=1.6, label="training")
     if held:
-        axes.plot(*zip(*held, strict=True), color="#c8553d", marker="o", linewidth=1.2, label="validation")
+        axes.plot(
+            *zip(*held, strict=True), color="#c8553d", marker="o", linewidth=1.2, label="validation"
+        )
     axes.set_xlabel("optimizer step")
     axes.set_ylabel("loss (nats per trained token)")
     axes.set_ylim(bottom=0)

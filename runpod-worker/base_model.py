@@ -66,7 +66,7 @@ def load(folder: Path, *, precision: str, device: str, attention: str = "sdpa") 
     from transformers import AutoModelForCausalLM
 
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
         attn_implementation=attention,
@@ -96,7 +96,11 @@ def refuse_other_device(kind: str) -> None:
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
     if not there[kind]:
         raise TrainingError(
             f"the plan is for {kind}, which this torch ({torch.__version__}) does not see",

@@ -20,12 +20,13 @@ class Chat:
 
     def __init__(self, artifact: Path, models: Path) -> None:
         """Load base model and adapter."""
-        import base_model
         import yaml
         from peft import PeftModel
+        from transformers import AutoTokenizer
+
+        import base_model
         from podtune.core.spec import TrainingSpec
         from podtune.data.template import TokenizerFolder
-        from transformers import AutoTokenizer
 
         spec = TrainingSpec.model_validate(
             yaml.safe_load((artifact / "spec.yaml").read_text(encoding="utf-8"))
@@ -73,7 +74,7 @@ class Chat:
                         eos_token_id=sorted(self._folder.stop_ids),
                         pad_token_id=min(self._folder.stop_ids),
                     )
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again in the main thread
                 failure.append(error)
                 streamer.end()
 
@@ -143,7 +144,7 @@ def main() -> int:
         chat = Chat(arguments.artifact, arguments.models)
         _write(ready=True)
         converse(chat)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the program's last word is a typed failure
         said = failures.describe(error)
         _write(error=said.error_message, advice=said.advice)
         return 5

@@ -29,7 +29,9 @@ class TrainingData(NamedTuple):
     train_rows: int
 
 
-def load(order: WorkerOrder, job: Path, folder: TokenizerFolder, events: EventWriter) -> TrainingData:
+def load(
+    order: WorkerOrder, job: Path, folder: TokenizerFolder, events: EventWriter
+) -> TrainingData:
     """Read, check, split, tokenise and pack.
 
     Raises:
@@ -39,7 +41,9 @@ def load(order: WorkerOrder, job: Path, folder: TokenizerFolder, events: EventWr
     conversations, held_out = _conversations(order, job)
     limit = int(spec.training.max_length)
     train = _encode(conversations, folder, spec.data.system_prompt, limit, events, "tokenise")
-    held = _encode(held_out, folder, spec.data.system_prompt, limit, events, "tokenise held-out rows")
+    held = _encode(
+        held_out, folder, spec.data.system_prompt, limit, events, "tokenise held-out rows"
+    )
     refuse_findings(train.findings + held.findings, skip=spec.data.on_bad_rows == "skip")
     if not train.examples:
         raise DatasetError("no example is left to train on", code="no_examples")

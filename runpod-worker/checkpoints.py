@@ -6,7 +6,6 @@ worker killed in mid-save leaves a folder that is passed over.
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def seal(folder: Path) -> None:
     files = {p.name: sha256_file(p) for p in sorted(folder.iterdir()) if p.name != COMPLETE}
     temporary = folder / f".{COMPLETE}"
     temporary.write_text(json.dumps(files, indent=1), encoding="utf-8")
-    os.replace(temporary, folder / COMPLETE)
+    temporary.replace(folder / COMPLETE)
 
 
 def last_complete(folder: Path) -> Path | None:
@@ -32,7 +31,9 @@ def last_complete(folder: Path) -> Path | None:
         if not mark.is_file():
             continue
         files: dict[str, str] = json.loads(mark.read_text(encoding="utf-8"))
-        if all((candidate / n).is_file() and sha256_file(candidate / n) == d for n, d in files.items()):
+        if all(
+            (candidate / n).is_file() and sha256_file(candidate / n) == d for n, d in files.items()
+        ):
             return candidate
     return None
 
@@ -44,8 +45,9 @@ def step_of(folder: Path) -> int:
 
 def reporter(events: EventWriter, trainer: Any, total_steps: int, speed_class: Any) -> Any:
     """A TrainerCallback that turns logs into events, seals checkpoints and stops at a bad loss."""
-    from failures import LossNotFiniteError
     from transformers import TrainerCallback
+
+    from failures import LossNotFiniteError
 
     class Reporter(TrainerCallback):
         speed: Any = None
@@ -72,7 +74,9 @@ def reporter(events: EventWriter, trainer: Any, total_steps: int, speed_class: A
                 metrics=metrics,
             )
 
-        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
+        def on_evaluate(
+            self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any
+        ) -> None:
             events.emit(
                 EventKind.EVALUATION,
                 step=state.global_step,
@@ -85,7 +89,10 @@ def reporter(events: EventWriter, trainer: Any, total_steps: int, speed_class: A
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             seal(folder)
             events.emit(
-                EventKind.CHECKPOINT, step=state.global_step, total_steps=total_steps, message="saved"
+                EventKind.CHECKPOINT,
+                step=state.global_step,
+                total_steps=total_steps,
+                message="saved",
             )
 
     return Reporter()

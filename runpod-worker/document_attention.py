@@ -5,10 +5,11 @@ lengths, int32 [documents + 1]), so the same batch drives this function on any d
 flash-varlen kernels on a GPU. Exact: packed loss and gradient equal separate ones.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -43,7 +44,7 @@ def document_attention(
     _refuse_unsound(query, attention_mask, bounds, options)
     grouped = query.shape[1] != key.shape[1]
     parts = [
-        F.scaled_dot_product_attention(
+        functional.scaled_dot_product_attention(
             query[:, :, start:end],
             key[:, :, start:end],
             value[:, :, start:end],
@@ -52,7 +53,7 @@ def document_attention(
             dropout_p=dropout,
             enable_gqa=grouped,
         )
-        for start, end in zip(bounds, bounds[1:], strict=False)
+        for start, end in pairwise(bounds)
     ]
     return torch.cat(parts, dim=2).transpose(1, 2), None
 
@@ -72,11 +73,15 @@ def _refuse_unsound(
     if mask is not None or query.shape[0] != 1:
         raise ValueError("a packed batch is one row with document bounds and no attention_mask")
     if bounds[-1] != query.shape[2]:
-        raise ValueError(f"document bounds end at {bounds[-1]}, the row has {query.shape[2]} tokens")
+        raise ValueError(
+            f"document bounds end at {bounds[-1]}, the row has {query.shape[2]} tokens"
+        )
     window = options.get("sliding_window")
-    longest = max(end - start for start, end in zip(bounds, bounds[1:], strict=False))
+    longest = max(end - start for start, end in pairwise(bounds))
     if window is not None and longest > window:
-        raise ValueError(f"a document of {longest} tokens is longer than the model's window {window}")
+        raise ValueError(
+            f"a document of {longest} tokens is longer than the model's window {window}"
+        )
     if options.get("s_aux") is not None:
         raise ValueError("attention sinks are not supported")
 

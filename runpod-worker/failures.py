@@ -41,7 +41,8 @@ ADVICE = {
         "a download failed", "check the network and run `podtune resume JOB`; what came is kept"
     ),
     "disk_full": Advice(
-        "the disk is full", "free some space (`podtune doctor` shows how much) and `podtune resume JOB`"
+        "the disk is full",
+        "free some space (`podtune doctor` shows how much) and `podtune resume JOB`",
     ),
     "missing_library": Advice(
         "a library of the training is not installed", "pip install 'podtune[train]' torch==2.13.0"
@@ -71,7 +72,9 @@ def _code(error: BaseException) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out_of_memory"
     text = str(error)
-    if isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text):
+    if isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "out of memory" in text
+    ):
         return "out_of_memory"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "disk_full"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+
 from podtune.data.template import TokenizerFolder
 
 MAX_NEW_TOKENS = 80

@@ -5,7 +5,6 @@ Straight from the file's tensors, without a model object: a few seconds and abou
 """
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -37,7 +36,12 @@ CONTROL_TOKEN = 3
 """GGUF token type of special tokens."""
 
 
-def convert(gguf_file: Path, folder: Path, expected: Mapping[str, object], on_tensor: Callable[[int, int], None]) -> None:
+def convert(
+    gguf_file: Path,
+    folder: Path,
+    expected: Mapping[str, object],
+    on_tensor: Callable[[int, int], None],
+) -> None:
     """Write `folder` with config, tokenizer and weights; all or nothing.
 
     Args:
@@ -58,10 +62,15 @@ def convert(gguf_file: Path, folder: Path, expected: Mapping[str, object], on_te
             staged.mkdir()
             _write(gguf_file, staged, expected, on_tensor)
             shutil.rmtree(folder, ignore_errors=True)
-            os.replace(staged, folder)
+            staged.replace(folder)
 
 
-def _write(gguf_file: Path, folder: Path, expected: Mapping[str, object], on_tensor: Callable[[int, int], None]) -> None:
+def _write(
+    gguf_file: Path,
+    folder: Path,
+    expected: Mapping[str, object],
+    on_tensor: Callable[[int, int], None],
+) -> None:
     import gguf
     import numpy as np
     from safetensors.numpy import save_file
@@ -88,7 +97,9 @@ def _write(gguf_file: Path, folder: Path, expected: Mapping[str, object], on_ten
         on_tensor(number, len(reader.tensors))
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     _write_tokenizer(reader, folder)
-    _write_json(folder / "generation_config.json", {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2})
+    _write_json(
+        folder / "generation_config.json", {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    )
     _write_json(folder / "config.json", config)
 
 
@@ -142,7 +153,10 @@ def _write_tokenizer(reader: Any, folder: Path) -> None:
     merges = [tuple(m.split(" ", 1)) for m in reader.fields["tokenizer.ggml.merges"].contents()]
     tokenizer = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     special = [t for t, kind in zip(tokens, types, strict=True) if kind == CONTROL_TOKEN]

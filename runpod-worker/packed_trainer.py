@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
-from podtune.data.masks import IGNORED, Example
 from transformers import Trainer
+
+from podtune.data.masks import IGNORED, Example
 
 
 class PackedRow(NamedTuple):
@@ -67,7 +67,9 @@ def token_loss(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, int, An
     targets = inputs.pop("labels")[0, 1:]
     keep = (targets != IGNORED).nonzero().squeeze(1)
     output = model(**inputs, use_cache=False, logits_to_keep=keep)
-    loss = F.cross_entropy(output.logits[0].float(), targets[keep], reduction="sum")
+    loss = torch.nn.functional.cross_entropy(
+        output.logits[0].float(), targets[keep], reduction="sum"
+    )
     return loss, keep.numel(), output
 
 
@@ -101,8 +103,8 @@ class PackedTrainer(Trainer):
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
         """Token-weighted loss over the held-out rows."""
-        rows = self.eval_dataset if eval_dataset is None else eval_dataset
-        model = self.model
+        rows: Any = self.eval_dataset if eval_dataset is None else eval_dataset
+        model: Any = self.model
         training = model.training
         model.eval()
         total, trained = 0.0, 0

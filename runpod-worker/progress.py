@@ -55,7 +55,7 @@ class EventWriter:
         """Something the user should know and that stops nothing."""
         self.emit(EventKind.WARNING, message=message)
 
-    def facts(self, **facts: Any) -> None:  # noqa: ANN401 - any JSON value
+    def facts(self, **facts: Any) -> None:
         """Measured facts for the receipt."""
         self.emit(EventKind.FACTS, facts=facts)
 
@@ -63,7 +63,7 @@ class EventWriter:
         """The last event of the attempt."""
         self.emit(EventKind.RESULT, result=result)
 
-    def emit(self, kind: EventKind, **fields: Any) -> None:  # noqa: ANN401 - fields of TrainingEvent
+    def emit(self, kind: EventKind, **fields: Any) -> None:
         """Write one event of the present stage."""
         with self._lock:
             event = TrainingEvent(

@@ -1,8 +1,8 @@
-"""A fresh process loads the artifact and shows that it works: its logits differ from the base
-model's and equal the trainer's, and its answers are the "after" samples.
+"""A fresh process loads the artifact and shows that it works.
 
-Usage: prove.py JOB_FOLDER. Writes `proof.json` and `samples.json` into the artifact; says its progress
-as JSON lines `{"answers": done, "of": total}` on stdout. Exit code 0 when the proof passed, 3 when not.
+Its logits must differ from the base model's and equal the trainer's; its answers are the "after"
+samples. Usage: prove.py JOB_FOLDER. Writes `proof.json` and `samples.json` into the artifact; says
+its progress as JSON lines `{"answers": done, "of": total}`. Exit code 0 when passed, 3 when not.
 """
 
 import argparse
@@ -24,14 +24,15 @@ WORK = "work"
 
 def prove(job: Path) -> bool:
     """Load base and adapter, compare, answer, write both files."""
+    from peft import PeftModel
+    from safetensors.torch import load_file
+
     import base_model
     import generation
-    from peft import PeftModel
     from podtune.core import artifact
     from podtune.core.job import WorkerOrder
     from podtune.data.template import TokenizerFolder
     from podtune.storage.artifact_folder import sha256_file
-    from safetensors.torch import load_file
 
     order = WorkerOrder.model_validate_json((job / "order.json").read_text(encoding="utf-8"))
     plan = order.plan

@@ -8,7 +8,6 @@ in `events.jsonl`, leaves checkpoints, the artifact and its proof in the folder.
 import argparse
 import json
 import math
-import os
 import platform
 import subprocess
 import sys
@@ -18,10 +17,10 @@ from typing import Any, NamedTuple
 
 import failures
 from podtune.core.artifact import EffectProof
-from podtune.core.events import EventKind, Metrics, WorkerResult
+from podtune.core.events import EventKind, WorkerResult
 from podtune.core.job import WorkerOrder
 from podtune.core.states import WorkerStage
-from progress import EventWriter, Speed, step_metrics
+from progress import EventWriter, Speed
 
 HERE = Path(__file__).resolve().parent
 GOLDEN_PROMPTS = 4
@@ -67,7 +66,9 @@ def fetch_base_model(run: Run) -> tuple[Path, Any]:
     from podtune.data.template import TokenizerFolder
 
     run.events.stage(WorkerStage.DOWNLOADING)
-    folder = base_model.prepare(run.order.plan.spec.base_model, Path(run.order.models_dir), run.events)
+    folder = base_model.prepare(
+        run.order.plan.spec.base_model, Path(run.order.models_dir), run.events
+    )
     return folder, TokenizerFolder(folder)
 
 
@@ -136,7 +137,10 @@ def ask_before(run: Run, model: Any, tokenizer: Any, data: Any) -> dict[str, Any
     chosen = data.held_out[:wanted]
     texts = [prompt_text(c, tokenizer, system) for c in chosen]
     before = generation.answers(
-        model, tokenizer, texts, lambda done, of: run.events.task("answers before", done, of, "answers")
+        model,
+        tokenizer,
+        texts,
+        lambda done, of: run.events.task("answers before", done, of, "answers"),
     )
     samples: list[dict[str, str]] = []
     for conversation, text, answer in zip(chosen, texts, before, strict=True):
@@ -157,9 +161,10 @@ def ask_before(run: Run, model: Any, tokenizer: Any, data: Any) -> dict[str, Any
 
 def attach_adapter(run: Run, model: Any) -> Any:
     """LoRA on the planned layers, in fp32; its size must be the plan's."""
-    import document_attention
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
+
+    import document_attention
 
     spec = run.order.plan.spec
     document_attention.register()
@@ -170,7 +175,7 @@ def attach_adapter(run: Run, model: Any) -> Any:
         model,
         LoraConfig(
             r=spec.adapter.rank,
-            lora_alpha=int(spec.adapter.alpha) if spec.adapter.alpha == int(spec.adapter.alpha) else spec.adapter.alpha,
+            lora_alpha=_whole(spec.adapter.alpha),
             lora_dropout=spec.adapter.dropout,
             target_modules=targets if isinstance(targets, str) else list(targets),
             bias="none",
@@ -184,9 +189,10 @@ def attach_adapter(run: Run, model: Any) -> Any:
 
 def optimise(run: Run, model: Any, data: Any) -> dict[str, Any]:
     """The training itself, from the last complete checkpoint if there is one."""
+    from transformers import PrinterCallback
+
     import checkpoints
     import packed_trainer
-    from transformers import PrinterCallback
 
     run.events.stage(WorkerStage.TRAINING)
     rows = packed_trainer.lay_out(data.train, data.rows)
@@ -214,12 +220,15 @@ def optimise(run: Run, model: Any, data: Any) -> dict[str, Any]:
     return facts
 
 
-def save(run: Run, model: Any, base: Path, tokenizer: Any, prompts: dict[str, Any], facts: dict[str, Any]) -> None:
+def save(
+    run: Run, model: Any, base: Path, tokenizer: Any, prompts: dict[str, Any], facts: dict[str, Any]
+) -> None:
     """Write the artifact, and the trainer's own logits for the proof."""
+    from safetensors.torch import save_file
+
     import artifact_writer
     import generation
     import prove as proof
-    from safetensors.torch import save_file
 
     run.events.stage(WorkerStage.SAVING)
     model.eval()
@@ -271,11 +280,10 @@ def _arguments(run: Run, has_validation: bool) -> Any:
     from transformers import TrainingArguments
 
     plan, options = run.order.plan, run.order.plan.spec.training
-    capped = options.max_steps is not None
     return TrainingArguments(
         output_dir=str(run.job / "checkpoints"),
         num_train_epochs=float(options.epochs),
-        max_steps=options.max_steps if capped else -1,
+        max_steps=options.max_steps or -1,
         per_device_train_batch_size=int(options.micro_batch),
         gradient_accumulation_steps=plan.schedule.accumulation,
         learning_rate=float(options.learning_rate),
@@ -360,6 +368,11 @@ def _versions() -> dict[str, str]:
     }
 
 
+def _whole(number: float) -> Any:
+    """An integer where the number is one: adapter_config.json then says 32 and not 32.0."""
+    return int(number) if number == int(number) else number
+
+
 def _refuse_off_plan(what: str, found: int, planned: int) -> None:
     if abs(found - planned) > 0.02 * planned:
         raise failures.PlanMismatchError(
@@ -371,7 +384,7 @@ def _refuse_off_plan(what: str, found: int, planned: int) -> None:
 def _write_atomically(path: Path, text: str) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def main() -> int:
@@ -384,7 +397,7 @@ def main() -> int:
     events = EventWriter(job / "events.jsonl", job=order.job, attempt=order.attempt)
     try:
         files = train(Run(order, job, events))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the attempt's last word is a typed failure
         import traceback
 
         traceback.print_exc()

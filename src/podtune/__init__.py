@@ -1,10 +1,10 @@
 """podtune: from a person's data to a LoRA adapter.
 
-    from podtune import Client
+from podtune import Client
 
-    with Client() as client:
-        job = client.submit(client.plan("tickets.csv"))
-        print(client.wait(job.id).outcome)
+with Client() as client:
+job = client.submit(client.plan("tickets.csv"))
+print(client.wait(job.id).outcome)
 """
 
 from typing import TYPE_CHECKING

@@ -14,7 +14,10 @@ from podtune.core.plan import Device
 from podtune.core.units import MIB
 
 KINDS: Final = ("cuda", "mps", "cpu")
-_NVIDIA_QUERY: Final = ("--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits")
+_NVIDIA_QUERY: Final = (
+    "--query-gpu=name,memory.total,compute_cap",
+    "--format=csv,noheader,nounits",
+)
 
 
 def detect(wanted: str = "auto") -> Device:
@@ -37,9 +40,7 @@ def detect(wanted: str = "auto") -> Device:
         device = found[kind]()
         if device is not None:
             return device
-    raise SpecError(
-        f"there is no {wanted} device on this machine", hint="use --set where.gpu=auto"
-    )
+    raise SpecError(f"there is no {wanted} device on this machine", hint="use --set where.gpu=auto")
 
 
 def _cuda() -> Device | None:

@@ -87,9 +87,7 @@ def main() -> None:
             places=settings.places,
         )
         log.info("driver %s starts", holder_name())
-        reason = driver.run(
-            store, reconciler, holder=holder_name(), stop=stop, is_dead=is_dead
-        )
+        reason = driver.run(store, reconciler, holder=holder_name(), stop=stop, is_dead=is_dead)
         log.info("driver ends: %s", reason)
     store.close()
 

@@ -1,6 +1,5 @@
 """What the phases of a local job do: check, stage, launch, verify, terminate, sign."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,7 +70,7 @@ class LocalEffects:
         path = self._folder(job).order
         temporary = path.with_suffix(".tmp")
         temporary.write_text(order.model_dump_json(indent=1), encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
 
     def launch(self, job: Job) -> Instance:
         """Start the worker, or adopt it; an attempt that has begun is never begun again."""
@@ -131,4 +130,3 @@ class LocalEffects:
 
     def _folder(self, job: Job) -> JobFolder:
         return JobFolder(self._settings.jobs / job.id)
-

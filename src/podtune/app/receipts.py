@@ -121,7 +121,9 @@ def verify(folder: Path, own_public_key: str) -> list[str]:
     """
     signed = read(folder)
     check_signature(signed.public_key, canonical(signed.receipt), signed.signature)
-    whose = "this installation's" if signed.public_key == own_public_key else "another installation's"
+    whose = (
+        "this installation's" if signed.public_key == own_public_key else "another installation's"
+    )
     expected: Any = signed.receipt.artifact["files"]
     artifact = artifact_folder.verify(folder, expected)
     proof = signed.receipt.effect

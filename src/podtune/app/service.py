@@ -233,7 +233,9 @@ class Service:
             raise NotFoundError(
                 f"job {job.id!r} has no artifact: it is {job.outcome or job.phase}",
                 code="no_artifact",
-                hint=f"podtune watch {job.id}" if not job.is_finished else f"podtune resume {job.id}",
+                hint=f"podtune watch {job.id}"
+                if not job.is_finished
+                else f"podtune resume {job.id}",
             )
         return job
 

@@ -42,7 +42,7 @@ class Settings(BaseModel):
 
     home: Path = Path("~/.podtune")
     """Where jobs, base models, keys and the job store live."""
-    places: int = Field(1, ge=1, le=64)
+    places: int = Field(default=1, ge=1, le=64)
     """Workers that may run on this machine at once; further jobs wait."""
 
     @property

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import cast
 
@@ -28,7 +27,7 @@ def remember(path: Path, plan: Plan, tokens_per_second: float, steps: int) -> No
     temporary = path.with_suffix(".tmp")
     with contextlib.suppress(OSError):
         temporary.write_text(json.dumps(speeds, indent=1), encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def _read(path: Path) -> dict[str, object]:

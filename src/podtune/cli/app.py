@@ -66,7 +66,7 @@ def root(
 
 
 @app.command()
-def plan(
+def plan(  # noqa: PLR0913 - a command's parameters are its options
     source: Source,
     model: ModelOption = None,
     on: OnOption = None,
@@ -90,7 +90,7 @@ def plan(
 
 
 @app.command()
-def train(
+def train(  # noqa: PLR0913 - a command's parameters are its options
     source: Source,
     model: ModelOption = None,
     on: OnOption = None,
@@ -175,7 +175,9 @@ def logs(
         raise typer.Exit(0) from None
     for entry in service.log(job):
         time = f"{entry.time.astimezone():%H:%M:%S}"
-        err().print(f"[dim]{time} attempt {entry.attempt} {entry.phase}:[/] {entry.message}", markup=True)
+        err().print(
+            f"[dim]{time} attempt {entry.attempt} {entry.phase}:[/] {entry.message}", markup=True
+        )
 
 
 @app.command()
@@ -289,7 +291,9 @@ def doctor(output: OutputOption = Output.HUMAN) -> None:
     else:
         marks = {"ok": "[green]✓[/]", "note": "[dim]-[/]", "bad": "[red]✗[/]"}
         for check in found:
-            out().print(f"{marks[check.state]} [bold]{check.name:<26}[/] {check.found}", soft_wrap=True)
+            out().print(
+                f"{marks[check.state]} [bold]{check.name:<26}[/] {check.found}", soft_wrap=True
+            )
             if check.next_step:
                 out().print(f"  {'':<26} [cyan]{check.next_step}[/]", soft_wrap=True)
     if any(check.state == "bad" for check in found):

@@ -12,13 +12,17 @@ from rich.markup import escape
 
 from podtune.core.errors import TrainingError
 
-HELP = "/base switches the adapter off and on, /forget begins anew, /quit leaves"
+HELP = (
+    "/base switches the adapter off and on (a new conversation), /forget begins anew, /quit leaves"
+)
 
 
 class ChatProgram:
     """The worker program `chat.py`, spoken to in JSON lines."""
 
-    def __init__(self, program: Path, folder: Path, models: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, program: Path, folder: Path, models: Path, environment: dict[str, str]
+    ) -> None:
         """Start it; it is ready once `wait_ready` returns."""
         self._process = subprocess.Popen(
             [sys.executable, str(program), str(folder), "--models", str(models)],
@@ -90,8 +94,10 @@ def converse(console: Console, program: ChatProgram, lines: Iterator[str]) -> No
             console.print(HELP)
         elif text == "/base":
             adapter = not adapter
-            program.command({"adapter": adapter})
-            console.print(f"[dim]adapter {'on' if adapter else 'off: the base model answers'}[/]")
+            # A new conversation: an answer of the other one in the history would be copied.
+            program.command({"adapter": adapter, "forget": True})
+            which = "adapter on" if adapter else "adapter off: the base model answers"
+            console.print(f"[dim]{which}; a new conversation[/]")
         elif text == "/forget":
             program.command({"forget": True})
             console.print("[dim]forgotten[/]")
@@ -99,7 +105,9 @@ def converse(console: Console, program: ChatProgram, lines: Iterator[str]) -> No
             console.print(f"[yellow]unknown {escape(text)}[/]; {HELP}")
         else:
             for piece in program.say(text):
-                console.print(escape(piece), end="", style="green" if adapter else "", soft_wrap=True)
+                console.print(
+                    escape(piece), end="", style="green" if adapter else "", soft_wrap=True
+                )
             console.print()
 
 

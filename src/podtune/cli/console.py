@@ -67,4 +67,6 @@ def _render_findings(console: Console, findings: list[dict[str, Any]]) -> None:
             soft_wrap=True,
         )
     if len(errors) > FINDINGS_SHOWN:
-        console.print(f"  [dim]... and {len(errors) - FINDINGS_SHOWN} more; --output json has all[/]")
+        console.print(
+            f"  [dim]... and {len(errors) - FINDINGS_SHOWN} more; --output json has all[/]"
+        )

@@ -112,7 +112,9 @@ def render_end(console: Console, job: Job, folded: Folded, artifact: Path) -> No
     table.add_row("proof", "a fresh process loaded the adapter: it changes the model, as trained")
     table.add_row("artifact", escape(str(artifact)))
     table.add_row("receipt", f"signed; podtune receipt {job.id} --verify")
-    console.print(Panel(table, title="[bold green]done[/]", title_align="left", border_style="green"))
+    console.print(
+        Panel(table, title="[bold green]done[/]", title_align="left", border_style="green")
+    )
     console.print(f"[bold]next[/]  podtune chat {job.id}")
 
 

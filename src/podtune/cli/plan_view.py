@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
@@ -101,15 +101,15 @@ def _fields(notes: Iterable[FieldNote], *, all_fields: bool) -> Table:
 def shown_value(value: object) -> str:
     """A field's value as a person reads it; paths relative to here where that is shorter."""
     if isinstance(value, dict):
-        known = {str(k): v for k, v in value.items() if v is not None}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        return ", ".join(f"{k} {v}" for k, v in known.items()) or "none"
+        pairs = cast("dict[str, object]", value).items()
+        return ", ".join(f"{k} {v}" for k, v in pairs if v is not None) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(v) for v in cast("list[object]", value)) or "none"
     if isinstance(value, str) and value.startswith("/"):
         path = Path(value)
         return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else value
-    if isinstance(value, float):
-        return f"{value:g}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if value is None:
-        return "none"
-    return ", ".join(str(v) for v in value) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value is None else str(value)

@@ -37,10 +37,18 @@ def sparkline(values: list[float], width: int = 24) -> str:
     """
     if not values:
         return ""
-    buckets = [
-        values[i * len(values) // width : max(i * len(values) // width + 1, (i + 1) * len(values) // width)]
-        for i in range(min(width, len(values)))
-    ] if len(values) > width else [[v] for v in values]
+    buckets = (
+        [
+            values[
+                i * len(values) // width : max(
+                    i * len(values) // width + 1, (i + 1) * len(values) // width
+                )
+            ]
+            for i in range(min(width, len(values)))
+        ]
+        if len(values) > width
+        else [[v] for v in values]
+    )
     means = [sum(b) / len(b) for b in buckets]
     low, high = min(means), max(means)
     span = (high - low) or 1.0

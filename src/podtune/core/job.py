@@ -27,7 +27,7 @@ class TerminationProof(BaseModel):
 
     instance_id: str | None
     """Null when nothing was ever started."""
-    ended: int = Field(0, ge=0)
+    ended: int = Field(default=0, ge=0)
     """Processes that had to be ended (0: it had ended by itself)."""
     absent_at: datetime
     method: str

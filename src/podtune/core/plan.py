@@ -160,7 +160,7 @@ class Plan(_Part):
     memory: MemoryEstimate
     time: TimeEstimate
     warnings: tuple[str, ...] = ()
-    usd: float = Field(0.0, ge=0)
+    usd: float = Field(default=0.0, ge=0)
     """Cost of rented machines; 0 on this machine."""
 
     @property

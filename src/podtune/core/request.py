@@ -12,5 +12,5 @@ class TrainingRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stated: dict[str, object] = Field(default_factory=dict)
-    minutes: float | None = Field(None, gt=0)
+    minutes: float | None = Field(default=None, gt=0)
     """Shorten the training to about so many minutes on the machine chosen."""

@@ -50,9 +50,9 @@ class DataSpec(SpecPart):
     """A file: messages or prompt/completion JSONL, or a CSV table."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Role -> column name (`prompt`, `completion`, `system`), where the names do not tell."""
-    max_rows: int | None = Field(None, ge=1)
+    max_rows: int | None = Field(default=None, ge=1)
     """Use at most the first so many good rows."""
-    validation: float = Field(0.05, ge=0, lt=0.5)
+    validation: float = Field(default=0.05, ge=0, lt=0.5)
     """Share of the rows held out, chosen by hash of the first user turn; 0 holds none out."""
     validation_source: str | None = None
     """A separate file of held-out rows; then nothing is split off."""
@@ -80,18 +80,18 @@ class AdapterSpec(SpecPart):
     """`auto`: lora where it fits the memory."""
     bits: Literal[4, 8, 16, 32] | Auto = AUTO
     """Bits of a base weight in memory."""
-    rank: int = Field(16, ge=1, le=1024)
-    alpha: float = Field(32, gt=0)
+    rank: int = Field(default=16, ge=1, le=1024)
+    alpha: float = Field(default=32, gt=0)
     """The update is scaled by alpha / rank."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
 
 
 class EffectiveBatch(SpecPart):
     """What one optimizer step averages over: so many examples, or about so many tokens."""
 
-    examples: int | None = Field(None, ge=1)
-    tokens: int | None = Field(None, ge=1)
+    examples: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "EffectiveBatch":
@@ -105,14 +105,14 @@ class TrainingOptions(SpecPart):
 
     epochs: float | Auto = AUTO
     """Passes over the training rows."""
-    max_steps: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
     """Stop after so many optimizer steps, however many epochs that is."""
     learning_rate: float | Auto = AUTO
     """Peak learning rate of the adapter."""
     lr_scheduler: Literal["linear", "cosine", "constant"] = "linear"
-    warmup_ratio: float = Field(0.03, ge=0, lt=1)
+    warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
     """Share of the steps over which the learning rate rises to its peak."""
-    weight_decay: float = Field(0.0, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0, lt=1)
     effective_batch: EffectiveBatch | Auto = AUTO
     micro_batch: int | Auto = AUTO
     """Packed rows (or examples, unpacked) in one forward pass."""
@@ -121,10 +121,10 @@ class TrainingOptions(SpecPart):
     packing: bool | Auto = AUTO
     """Several examples in one row, with attention kept inside each."""
     precision: Literal["fp32", "bf16"] | Auto = AUTO
-    logging_steps: int = Field(1, ge=1)
+    logging_steps: int = Field(default=1, ge=1)
     save_steps: int | Auto = AUTO
     """Optimizer steps between checkpoints; at most this much is lost by a crash."""
-    seed: int = Field(42, ge=0, lt=2**32)
+    seed: int = Field(default=42, ge=0, lt=2**32)
     report_to: Literal["none", "tensorboard"] = "none"
 
     @model_validator(mode="after")
@@ -156,21 +156,21 @@ class WhereSpec(SpecPart):
     """Card by name; locally `auto` (cuda, then mps, then cpu) or one of these three."""
     gpu_any_of: tuple[str, ...] = ()
     gpu_avoid: tuple[str, ...] = ()
-    min_vram_gib: float | None = Field(None, gt=0)
-    count: int = Field(1, ge=1)
+    min_vram_gib: float | None = Field(default=None, gt=0)
+    count: int = Field(default=1, ge=1)
     cloud: Literal["secure", "community"] = "secure"
     region: str | None = None
     image: str = AUTO
     registry_auth: str | None = None
-    disk_gb: int = Field(20, ge=1)
-    volume_gb: int = Field(50, ge=0)
+    disk_gb: int = Field(default=20, ge=1)
+    volume_gb: int = Field(default=50, ge=0)
     volume: str | None = None
-    max_usd: float | None = Field(None, ge=0)
+    max_usd: float | None = Field(default=None, ge=0)
     """Ceiling of the whole job; nothing is spent without one."""
-    max_hours: float | None = Field(None, gt=0)
+    max_hours: float | None = Field(default=None, gt=0)
     """Ceiling of the training's duration; the job ends as timed out when it passes."""
     deadline: str | None = None
-    keep_on_failure_min: int = Field(0, ge=0)
+    keep_on_failure_min: int = Field(default=0, ge=0)
 
 
 class DeliverSpec(SpecPart):
@@ -179,7 +179,7 @@ class DeliverSpec(SpecPart):
     store: Literal["direct", "hf", "s3", "supabase", "volume"] = "direct"
     to: str | None = None
     """A folder that gets a copy of the artifact; without it the artifact stays with the job."""
-    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,95}$")
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,95}$")
     callback_url: str | None = None
     public: bool = False
     export: tuple[str, ...] = ()
@@ -190,7 +190,7 @@ class EvaluateSpec(SpecPart):
     """What is shown of the effect."""
 
     before_after: bool = True
-    samples: int = Field(8, ge=0, le=100)
+    samples: int = Field(default=8, ge=0, le=100)
     """Held-out questions answered by the base model and by the adapted one."""
 
 

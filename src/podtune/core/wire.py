@@ -11,6 +11,7 @@ from podtune.core.states import (
     WIRE_OUTCOME,
     WIRE_STAGE,
     JobPhase,
+    Outcome,
     WireStage,
     WireStatus,
     WorkerStage,
@@ -83,7 +84,7 @@ def status_of(job: Job, progress: Progress) -> TrainingStatus:
 def percent(job: Job, progress: Progress) -> float:
     """How far a job is, 0..100; 100 only once it is done and completed."""
     if job.is_finished:
-        return 100.0 if WIRE_OUTCOME.get(job.outcome or "") is WireStatus.COMPLETED else _reached(progress)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return 100.0 if job.outcome is Outcome.COMPLETED else _reached(progress)
     if job.phase in (JobPhase.RETRIEVING, JobPhase.TERMINATING, JobPhase.NOTIFYING):
         return min(99.0, max(_reached(progress), 99.0 if job.error_code is None else 0.0))
     return _reached(progress)

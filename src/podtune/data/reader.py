@@ -9,7 +9,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,6 +29,14 @@ class Dataset(NamedTuple):
 
     conversations: tuple[Conversation, ...]
     report: DatasetReport
+
+
+class _TableReader(Protocol):
+    """What csv.reader gives; its own type has no public name."""
+
+    line_num: int
+
+    def __next__(self) -> list[str]: ...
 
 
 class _Record(NamedTuple):
@@ -195,7 +203,14 @@ def _table_records(
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=_delimiter(path, text), strict=True
     )
-    header = next(reader, [])
+    try:
+        header = next(reader)
+    except csv.Error as error:
+        raise DatasetError(
+            f"the first line of {str(path)!r} is no table header: {error}",
+            code="bad_quoting",
+            hint="the first line names the columns, such as prompt,completion",
+        ) from error
     found = rows.columns_of(header, wanted)
     missing = [wanted.get(role, role) for role in ("prompt", "completion") if role not in found]
     if missing:
@@ -209,7 +224,7 @@ def _table_records(
     return found, list(_cells(reader, positions))
 
 
-def _cells(reader: "csv.Reader", positions: Mapping[str, int]) -> Iterator[_Record]:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownParameterType]
+def _cells(reader: _TableReader, positions: Mapping[str, int]) -> Iterator[_Record]:
     while True:
         line = reader.line_num + 1
         try:

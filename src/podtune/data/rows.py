@@ -102,7 +102,8 @@ def columns_of(header: Sequence[str], wanted: Mapping[str, str]) -> dict[str, st
 
 def _from_messages(value: object) -> Converted:
     if not isinstance(value, list) or not value:
-        return _refused(Problem("no_messages", f"`messages` is {_kind(value)}"))
+        kind = "an empty list" if value == [] else _kind(cast(object, value))
+        return _refused(Problem("no_messages", f"`messages` is {kind}"))
     problems: list[Problem] = []
     messages: list[Message] = []
     for index, entry in enumerate(cast(Sequence[object], value), start=1):
@@ -151,10 +152,11 @@ def _refused(*problems: Problem) -> Converted:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    """What a value is, without saying what it holds."""
+    names = {"dict": "an object", "list": "a list", "str": "text", "bool": "true or false"}
     if value is None:
         return "missing or null"
-    return names.get(type(value), "empty" if value == [] else "a number")
+    return names.get(type(value).__name__, "a number")
 
 
 def _named_keys(fields: Mapping[str, object]) -> str:

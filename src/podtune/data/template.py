@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension, loopcontrols
@@ -32,9 +32,7 @@ class _GenerationBlock(Extension):
 
     def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
         next(parser.stream)
-        return cast(
-            "list[nodes.Node]", parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        )
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 class ChatTemplate:
@@ -51,8 +49,7 @@ class ChatTemplate:
             trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, loopcontrols]
         )
         environment.filters["tojson"] = _to_json
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = _strftime_now
+        environment.globals.update(_GLOBALS)
         self._special = dict(special_tokens)
         self._template = environment.from_string(source)
 
@@ -107,6 +104,13 @@ def _strftime_now(pattern: str) -> str:
     return datetime.now().astimezone().strftime(pattern)
 
 
+_GLOBALS: Final[Mapping[str, Any]] = {
+    "raise_exception": _refuse,
+    "strftime_now": _strftime_now,
+}
+"""What transformers offers to templates."""
+
+
 def _json_file(path: Path) -> Mapping[str, object]:
     if not path.is_file():
         return {}
@@ -142,9 +146,7 @@ def _special_tokens(config: Mapping[str, object]) -> dict[str, str]:
     return tokens
 
 
-def _stop_ids(
-    folder: Path, tokenizer: Tokenizer, config: Mapping[str, object]
-) -> frozenset[int]:
+def _stop_ids(folder: Path, tokenizer: Tokenizer, config: Mapping[str, object]) -> frozenset[int]:
     """Ids that end generation: generation_config, then config, then the tokenizer's eos."""
     for name in ("generation_config.json", "config.json"):
         value = _json_file(folder / name).get("eos_token_id")

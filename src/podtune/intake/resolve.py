@@ -3,10 +3,10 @@
 Takes a `TrainingRequest`, knows nothing of files, models or machines.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import yaml
 from pydantic import ValidationError
@@ -127,37 +127,46 @@ def refuse_unknown(stated: Mapping[str, object]) -> None:
     )
 
 
+_UNBUILT: Final[Sequence[tuple[str, Callable[[TrainingSpec], object], str]]] = (
+    (
+        "where.on",
+        lambda s: s.where.on is not Place.LOCAL,
+        "rented machines are not built yet; use --on local",
+    ),
+    ("method", lambda s: s.method != "sft", "only sft is built yet"),
+    ("adapter.kind", lambda s: s.adapter.kind not in ("auto", "lora"), "only lora is built yet"),
+    (
+        "adapter.bits",
+        lambda s: s.adapter.bits in (4, 8),
+        "quantised base models are not built yet",
+    ),
+    (
+        "deliver.store",
+        lambda s: s.deliver.store != "direct",
+        "only direct (this machine) is built yet",
+    ),
+    ("deliver.callback_url", lambda s: s.deliver.callback_url, "callbacks are not built yet"),
+    ("deliver.export", lambda s: s.deliver.export, "exports are not built yet"),
+    ("deliver.delete_after", lambda s: s.deliver.delete_after, "not built yet"),
+    ("data.redact_pii", lambda s: s.data.redact_pii, "redaction is not built yet"),
+    ("where.deadline", lambda s: s.where.deadline, "not built yet; use where.max_hours"),
+    ("where.count", lambda s: s.where.count != 1, "one device is built yet"),
+    (
+        "training.report_to",
+        lambda s: s.training.report_to != "none",
+        "not built yet; metrics.jsonl has every figure",
+    ),
+)
+"""Fields whose values later releases bring: path, whether it is asked for, what to do."""
+
+
 def refuse_unbuilt(spec: TrainingSpec) -> None:
     """Raise where the spec asks for what a later release brings.
 
     Raises:
         UnsupportedError: naming the field.
     """
-    unbuilt: list[tuple[str, str]] = []
-    if spec.where.on is not Place.LOCAL:
-        unbuilt.append(("where.on", "rented machines are not built yet; use --on local"))
-    if spec.method != "sft":
-        unbuilt.append(("method", "only sft is built yet"))
-    if spec.adapter.kind not in ("auto", "lora"):
-        unbuilt.append(("adapter.kind", "only lora is built yet"))
-    if spec.adapter.bits in (4, 8):
-        unbuilt.append(("adapter.bits", "quantised base models are not built yet"))
-    if spec.deliver.store != "direct":
-        unbuilt.append(("deliver.store", "only direct (this machine) is built yet"))
-    if spec.deliver.callback_url:
-        unbuilt.append(("deliver.callback_url", "callbacks are not built yet"))
-    if spec.deliver.export:
-        unbuilt.append(("deliver.export", "exports are not built yet"))
-    if spec.deliver.delete_after:
-        unbuilt.append(("deliver.delete_after", "not built yet"))
-    if spec.data.redact_pii:
-        unbuilt.append(("data.redact_pii", "redaction is not built yet"))
-    if spec.where.deadline:
-        unbuilt.append(("where.deadline", "not built yet; use where.max_hours"))
-    if spec.where.count != 1:
-        unbuilt.append(("where.count", "one device is built yet"))
-    if spec.training.report_to != "none":
-        unbuilt.append(("training.report_to", "not built yet; metrics.jsonl has every figure"))
+    unbuilt = [(path, why) for path, is_asked, why in _UNBUILT if is_asked(spec)]
     if unbuilt:
         raise UnsupportedError(
             "; ".join(f"{path}: {why}" for path, why in unbuilt),

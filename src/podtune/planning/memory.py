@@ -52,10 +52,10 @@ def adapter_parameters(
     smallest = min(min(shape.inputs, shape.outputs) for shape in adapted)
     if rank > smallest:
         raise SpecError(f"adapter.rank {rank} is over the smallest side of a target ({smallest})")
-    return sum(rank * (shape.inputs + shape.outputs) * shape.count for shape in adapted)
+    return sum(rank * (shape.inputs + shape.outputs) * shape.copies for shape in adapted)
 
 
-def estimate(
+def estimate(  # noqa: PLR0913 - the formula's own variables
     facts: BaseModelFacts,
     *,
     rank: int,

@@ -10,17 +10,17 @@ EXPERT_KEYS: Final = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
 class LinearShape(NamedTuple):
-    """A linear layer [out, in] that stands `count` times in the model."""
+    """A linear layer [out, in] that stands `copies` times in the model."""
 
     name: str
     inputs: int
     outputs: int
-    count: int
+    copies: int
 
     @property
     def parameters(self) -> int:
         """Weights of all copies; biases are not counted."""
-        return self.inputs * self.outputs * self.count
+        return self.inputs * self.outputs * self.copies
 
 
 class Sizes(NamedTuple):
@@ -78,7 +78,11 @@ def facts_from_config(
     head_size = _integer(config, "head_dim") or hidden // heads
     kv_heads = _integer(config, "num_key_value_heads") or heads
     sizes = Sizes(
-        hidden, layers, heads * head_size, kv_heads * head_size, _integer(config, "intermediate_size")
+        hidden,
+        layers,
+        heads * head_size,
+        kv_heads * head_size,
+        _integer(config, "intermediate_size"),
     )
     linear = sum(shape.parameters for shape in linear_shapes(sizes))
     tied = bool(config.get("tie_word_embeddings", False))

@@ -83,13 +83,16 @@ def decide(
         Decision(1, "one row a pass: rows are full, more would only need more memory"),
     )
     rows = best_fit_decreasing(lengths.train, int(row)) if packing else singles(lengths.train)
-    schedule = _steps(options.max_steps, rows, total, per_step, int(micro), float(epochs), lengths)
+    schedule = _steps(options.max_steps, rows, total, per_step, int(micro), float(epochs))
+    schedule = schedule.model_copy(update={"exact": lengths.exact})
     save = Decision(max(1, math.ceil(schedule.steps / 10)), "a crash costs at most a tenth")
     _take(options.save_steps, values, "training.save_steps", save)
     return Decided(values, schedule)
 
 
-def shortened(schedule: Schedule, tokens_per_second: float, minutes: float, epochs: float) -> Schedule:
+def shortened(
+    schedule: Schedule, tokens_per_second: float, minutes: float, epochs: float
+) -> Schedule:
     """The schedule cut to what `minutes` of training hold, saying what is left out.
 
     Raises:
@@ -106,7 +109,9 @@ def shortened(schedule: Schedule, tokens_per_second: float, minutes: float, epoc
             hint=f"allow --minutes {math.ceil(needed)}, or choose a smaller model",
         )
     done = steps / schedule.steps_per_epoch
-    left = [f"{schedule.steps - steps} of {schedule.steps} steps ({done:.1f} of {epochs:g} epochs run)"]
+    left = [
+        f"{schedule.steps - steps} of {schedule.steps} steps ({done:.1f} of {epochs:g} epochs run)"
+    ]
     if done < 1:
         unseen = round((1 - done) * schedule.rows_per_epoch)
         left.append(f"{unseen} of {schedule.rows_per_epoch} packed rows are never seen")
@@ -137,7 +142,9 @@ def _learning_rate(facts: BaseModelFacts) -> Decision:
     """
     rate = 5e-5 * 10 * (2000 / facts.hidden_size) ** 0.781
     bounded = float(f"{min(1e-3, max(1e-4, rate)):.1e}")
-    return Decision(bounded, f"by the model's width {facts.hidden_size} (LoRA Without Regret, 2025)")
+    return Decision(
+        bounded, f"by the model's width {facts.hidden_size} (LoRA Without Regret, 2025)"
+    )
 
 
 def _precision(device: Device) -> Decision:
@@ -152,9 +159,7 @@ def _packing(packable: bool) -> Decision:
     return Decision(False, "linear-attention layers cannot keep packed documents apart")
 
 
-def _tokens_per_step(
-    wanted: EffectiveBatch | str, total: int, examples: int, epochs: float
-) -> int:
+def _tokens_per_step(wanted: EffectiveBatch | str, total: int, examples: int, epochs: float) -> int:
     if isinstance(wanted, EffectiveBatch):
         if wanted.tokens:
             return wanted.tokens
@@ -180,7 +185,6 @@ def _steps(
     per_step: int,
     micro: int,
     epochs: float,
-    lengths: Lengths,
 ) -> Schedule:
     mean_row = total / len(rows)
     passes = math.ceil(len(rows) / micro)
@@ -192,7 +196,7 @@ def _steps(
         left = (f"{steps - max_steps} of {steps} steps (training.max_steps)",)
         steps = max_steps
     return Schedule(
-        exact=lengths.exact,
+        exact=True,
         steps=steps if max_steps is None else min(steps, max_steps),
         steps_per_epoch=per_epoch,
         rows_per_epoch=len(rows),

@@ -1,7 +1,6 @@
 """An artifact on disk: checksums, verification and copies."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -43,9 +42,7 @@ def verify(folder: Path, expected: Mapping[str, str]) -> Artifact:
     """
     missing = [n for n in REQUIRED_FILES if not (folder / n).is_file()]
     if missing:
-        raise ArtifactError(
-            f"the artifact lacks {', '.join(missing)}", code="artifact_incomplete"
-        )
+        raise ArtifactError(f"the artifact lacks {', '.join(missing)}", code="artifact_incomplete")
     files = checksums(folder)
     differing = sorted(n for n in files.keys() | expected.keys() if files.get(n) != expected.get(n))
     if differing:
@@ -89,7 +86,7 @@ def copy(folder: Path, target: Path) -> Path:
             shutil.copytree(folder, staged)
             if target.is_dir():
                 target.rmdir()
-            os.replace(staged, target)
+            staged.replace(target)
     except OSError as error:
         raise ArtifactError(
             f"the artifact cannot be copied to {str(target)!r}: {error.strerror or error}",

@@ -43,8 +43,9 @@ def find(name: str, revision: str | None) -> HubModel:
         CredentialsError: gated or private, and no token that may read it.
         HubUnreachableError: no network and nothing in the cache.
     """
-    import huggingface_hub as hf
     from huggingface_hub import errors
+
+    hf = _client()
 
     try:
         info = hf.HfApi().model_info(
@@ -54,7 +55,9 @@ def find(name: str, revision: str | None) -> HubModel:
         raise _gated(name) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         raise NotFoundError(
-            f"no model {name!r}" + (f" at revision {revision!r}" if revision else "") + " on the Hub",
+            f"no model {name!r}"
+            + (f" at revision {revision!r}" if revision else "")
+            + " on the Hub",
             code="model_not_found",
             hint="check the spelling; a private model needs HF_TOKEN",
         ) from error
@@ -65,7 +68,8 @@ def find(name: str, revision: str | None) -> HubModel:
             raise
         return _cached(name, revision, error)
     commit = str(info.sha)
-    files = {s.rfilename: s.size or 0 for s in info.siblings or []}
+    siblings: list[Any] = info.siblings or []
+    files: dict[str, int] = {s.rfilename: s.size or 0 for s in siblings}
     weights = [f for f in files if f.endswith(".safetensors") and "/" not in f]
     if not weights:
         raise NotFoundError(
@@ -93,8 +97,9 @@ def fetch(name: str, commit: str, on_bytes: Callable[[float, float], None]) -> P
     Raises:
         PodtuneError: as `find`.
     """
-    import huggingface_hub as hf
     from huggingface_hub import errors
+
+    hf = _client()
 
     try:
         return Path(
@@ -103,7 +108,7 @@ def fetch(name: str, commit: str, on_bytes: Callable[[float, float], None]) -> P
                 revision=commit,
                 allow_patterns=list(ALL_FILES),
                 ignore_patterns=list(UNWANTED),
-                tqdm_class=_bar_class(on_bytes),  # pyright: ignore[reportArgumentType]
+                tqdm_class=_bar_class(on_bytes),
             )
         )
     except errors.GatedRepoError as error:
@@ -115,36 +120,44 @@ def fetch(name: str, commit: str, on_bytes: Callable[[float, float], None]) -> P
         ) from error
 
 
+def _client() -> Any:
+    """The Hub library, imported when it is first needed; its own types are only partly known."""
+    import huggingface_hub
+
+    return huggingface_hub
+
+
 def _bar_class(on_bytes: Callable[[float, float], None]) -> type:
     """A tqdm that reports bytes to us instead of drawing."""
-    from huggingface_hub.utils import tqdm as base
+    base: Any = _client().utils.tqdm
 
     totals: dict[int, tuple[float, float]] = {}
 
-    class Bar(base):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - tqdm's own signature
+    class Bar(base):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             self.counts_bytes = kwargs.get("unit") == "B"
-            kwargs["disable"] = True
-            super().__init__(*args, **kwargs)
             self.seen = float(kwargs.get("initial") or 0)
             self.whole = float(kwargs.get("total") or 0)
+            base.__init__(self, *args, **{**kwargs, "disable": True})
 
-        def update(self, n: float | None = 1) -> bool | None:
-            if self.counts_bytes:
-                self.seen += n or 0
-                whole = float(getattr(self, "total", 0) or self.whole or 0)
-                totals[id(self)] = (self.seen, whole)
-                done = max(seen for seen, _ in totals.values())
-                on_bytes(done, max(w for _, w in totals.values()))
-            return super().update(n)
+        def update(self, n: float | None = 1) -> None:
+            if not self.counts_bytes:
+                return
+            self.seen += n or 0
+            known: float = getattr(self, "total", 0) or self.whole
+            totals[id(self)] = (self.seen, known)
+            # The largest bar is the one over all files; the others are files of their own.
+            done, whole = max(totals.values(), key=lambda pair: pair[1])
+            on_bytes(done, whole)
 
     return Bar
 
 
 def _cached(name: str, revision: str | None, cause: BaseException) -> HubModel:
     """The newest commit of the cache that has a config; raise HubUnreachableError otherwise."""
-    import huggingface_hub as hf
     from huggingface_hub import errors
+
+    hf = _client()
 
     try:
         folder = Path(

@@ -4,7 +4,7 @@ The schema's version stands in `PRAGMA user_version`; alembic is imported only w
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,9 @@ def open_database(path: Path) -> Engine:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+        engine = create_engine(
+            f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
+        )
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin_immediate)
         with engine.connect() as connection:
@@ -47,7 +49,7 @@ def open_database(path: Path) -> Engine:
 
 
 @contextlib.contextmanager
-def synced(connection: Connection) -> Iterator[None]:
+def synced(connection: Connection) -> Generator[None]:
     """A stretch whose commit reaches the disk before it returns: intents are written so.
 
     Must stand outside a transaction (SQLite refuses to change the setting inside one).
@@ -60,7 +62,7 @@ def synced(connection: Connection) -> Iterator[None]:
         raw.execute("PRAGMA synchronous=NORMAL")
 
 
-def _prepare(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's connection
+def _prepare(connection: Any, _: object) -> None:
     """Per connection: our own BEGINs, WAL, foreign keys, patience with other writers."""
     connection.isolation_level = None
     for pragma in (

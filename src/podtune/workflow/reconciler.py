@@ -65,7 +65,7 @@ class _Known(NamedTuple):
 class Reconciler:
     """Drives all jobs of one store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wiring, called once
         self,
         store: JobStore,
         provider: Provider,
@@ -158,7 +158,8 @@ class Reconciler:
             return seen._replace(error=error)
         if isinstance(error, OSError):
             wrapped = StateError(
-                f"{effect}: {error.strerror or error}", hint="check the disk, then `podtune resume JOB`"
+                f"{effect}: {error.strerror or error}",
+                hint="check the disk, then `podtune resume JOB`",
             )
             return seen._replace(error=wrapped)
         raise error

@@ -54,13 +54,12 @@ class JobStore:
         Raises:
             ConflictError: the id is taken.
         """
-        with self._engine.connect() as connection:
-            with synced(connection), connection.begin():
-                taken = connection.execute(select(jobs.c.id).where(jobs.c.id == job.id)).first()
-                if taken:
-                    raise ConflictError(f"job {job.id!r} exists already")
-                connection.execute(insert(jobs).values(**_columns(job)))
-                _log(connection, job.id, job.attempt, job.phase, "submitted", self._now())
+        with self._engine.connect() as connection, synced(connection), connection.begin():
+            taken = connection.execute(select(jobs.c.id).where(jobs.c.id == job.id)).first()
+            if taken:
+                raise ConflictError(f"job {job.id!r} exists already")
+            connection.execute(insert(jobs).values(**_columns(job)))
+            _log(connection, job.id, job.attempt, job.phase, "submitted", self._now())
 
     def get(self, job_id: str) -> Job:
         """A job by id, or by an unambiguous beginning of it; `last` is the newest.
@@ -271,7 +270,7 @@ class JobStore:
 
 def count_jobs(store: JobStore) -> int:
     """How many jobs there are."""
-    with store._engine.connect() as connection:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    with store._engine.connect() as connection:  # pyright: ignore[reportPrivateUsage]
         return int(connection.execute(select(func.count()).select_from(jobs)).scalar_one())
 
 
@@ -282,10 +281,10 @@ def _log(connection: Any, job: str, attempt: int, phase: str, message: str, now:
 
 
 def _columns(job: Job) -> dict[str, Any]:
-    return {name: _column(getattr(job, name)) for name in jobs.c.keys()}  # noqa: SIM118 - a column collection
+    return {name: _column(getattr(job, name)) for name in jobs.columns.keys()}  # noqa: SIM118 - a column collection
 
 
-def _column(value: Any) -> Any:  # noqa: ANN401 - any field of Job
+def _column(value: Any) -> Any:
     if isinstance(value, datetime):
         return _micros(value)
     if hasattr(value, "model_dump_json"):
@@ -294,7 +293,7 @@ def _column(value: Any) -> Any:  # noqa: ANN401 - any field of Job
 
 
 def _job(row: Row[Any]) -> Job:
-    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    values: dict[str, Any] = {name: getattr(row, name) for name in jobs.columns.keys()}  # noqa: SIM118 - a column collection
     for name in ("intent_at", "started_at", "created_at", "updated_at", "finished_at"):
         values[name] = None if values[name] is None else _time(values[name])
     values["plan"] = json.loads(values["plan"])

