@@ -28,15 +28,15 @@ class EventWriter:
     """Numbers events of one attempt and writes each as one line to both places."""
 
     def __init__(self, path: Path, *, job: str, attempt: int) -> None:
-        """Open `path` for appending; earlier attempts' events stay."""
+        """Appends to `path`; earlier attempts' events stay."""
         self._job, self._attempt = job, attempt
         self._lock = threading.Lock()
-        self._stream = path.open("a", encoding="utf-8", buffering=1)
+        self._path = path
         self._seq = 0
         self._stage = WorkerStage.DOWNLOADING
         self._last_task = 0.0
-        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-            self._stream.write("\n")  # an attempt killed in mid-line
+        if path.is_file() and path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+            self._append("\n")  # an attempt was killed in mid-line
 
     def stage(self, stage: WorkerStage) -> None:
         """Enter a stage."""
@@ -77,8 +77,12 @@ class EventWriter:
             )
             self._seq += 1
             line = event.line()
-            self._stream.write(line + "\n")
+            self._append(line + "\n")
             print(MARKER + line, flush=True)  # noqa: T201 - stdout is the channel
+
+    def _append(self, text: str) -> None:
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(text)
 
 
 class Speed:

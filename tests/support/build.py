@@ -18,9 +18,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 """The moment at which every built value was made."""
 
 
-def device(
-    kind: str = "cpu", memory_gib: float = 16, cores: int = 2, bf16: bool = False
-) -> Device:
+def device(kind: str = "cpu", memory_gib: float = 16, cores: int = 2, bf16: bool = False) -> Device:
     return Device(
         kind=kind,
         name=f"test {kind}",

@@ -1,0 +1,94 @@
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+from support import build
+
+from podtune.core.job import Instance, Job, TerminationProof, WorkerOrder
+from podtune.core.states import Desired, JobPhase, Outcome
+
+
+def order(**changes):
+    planned = build.plan()
+    return WorkerOrder(
+        **{
+            "job": "demo-abc234",
+            "attempt": 1,
+            "plan": planned,
+            "train_file": "data/train.jsonl",
+            "validation_file": None,
+            "models_dir": "/models",
+            **changes,
+        }
+    )
+
+
+def test_a_new_job_has_nothing_of_an_end():
+    job = build.job()
+    assert (job.id, job.owner, job.attempt, job.phase) == ("demo-abc234", "owner123", 1, "queued")
+    assert job.desired is Desired.RUN
+    nothing_yet = (job.instance_id, job.outcome, job.error_code, job.proof, job.finished_at)
+    assert nothing_yet == (None,) * 5
+
+
+@pytest.mark.parametrize("phase", JobPhase)
+def test_finished_is_done_and_nothing_else(phase):
+    assert build.job(phase=phase).is_finished == (phase is JobPhase.DONE)
+
+
+def test_a_job_survives_json_with_its_plan():
+    proof = TerminationProof(
+        instance_id="12:34.5", absent_at=build.NOW, method="the process is gone"
+    )
+    job = build.job(
+        phase=JobPhase.DONE,
+        outcome=Outcome.TIMED_OUT,
+        proof=proof,
+        finished_at=build.NOW + timedelta(seconds=9),
+    )
+    copy = Job.model_validate_json(job.model_dump_json())
+    assert copy == job
+    assert copy.plan.digest == job.plan_digest
+
+
+def test_times_keep_their_zone_through_json():
+    copy = Job.model_validate_json(build.job().model_dump_json())
+    assert copy.created_at.utcoffset() == timedelta(0)
+
+
+def test_a_job_is_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        build.job().phase = JobPhase.DONE
+
+
+@pytest.mark.parametrize("field", ["phase", "desired", "outcome"])
+def test_an_unknown_word_is_refused(field):
+    with pytest.raises(ValidationError, match=field):
+        build.job(**{field: "nearly"})
+
+
+def test_a_proof_counts_what_had_to_be_ended():
+    proof = TerminationProof(instance_id=None, absent_at=build.NOW, method="nothing was started")
+    assert proof.ended == 0
+    with pytest.raises(ValidationError, match="ended"):
+        TerminationProof(instance_id=None, ended=-1, absent_at=build.NOW, method="x")
+
+
+def test_an_instance_is_frozen():
+    instance = Instance(id="12:34.5", name="pt-owner123-demo-abc234-1", started_at=build.NOW)
+    with pytest.raises(ValidationError, match="frozen"):
+        instance.id = "13:34.5"
+
+
+def test_an_order_survives_json():
+    given = order(validation_file="data/validation.jsonl", offline=True)
+    assert WorkerOrder.model_validate_json(given.model_dump_json()) == given
+
+
+def test_an_order_may_use_the_network_unless_it_says_otherwise():
+    assert order().offline is False
+
+
+def test_attempts_count_from_one():
+    with pytest.raises(ValidationError, match="attempt"):
+        order(attempt=0)

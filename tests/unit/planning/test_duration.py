@@ -1,0 +1,87 @@
+"""How long a training takes follows from a measured speed, or from a table that says so."""
+
+import pytest
+
+from podtune.core.plan import Device
+from podtune.planning import duration, model_facts
+
+
+def device(kind="cpu", cores=2, *, bf16=False):
+    return Device(kind=kind, name="x", memory_bytes=1 << 34, cores=cores, bf16=bf16)
+
+
+@pytest.fixture(scope="module")
+def facts():
+    config = {
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+        "vocab_size": 49152,
+        "tie_word_embeddings": True,
+    }
+    return model_facts.facts_from_config(
+        config, name="m", revision=None, source="path", location=None
+    )
+
+
+def estimate(facts, device, **changes):
+    given = {"precision": "fp32", "tokens": 10_000, "answers": 0, "reached_flops": None}
+    return duration.estimate(facts, device, **(given | changes))
+
+
+def test_operations_of_a_token_by_hand(facts):
+    assert duration.flop_per_token(facts) == 4 * (facts.linear_parameters + 49152 * 576 / 4)
+
+
+def test_a_measured_speed_decides_alone(facts):
+    found = estimate(facts, device(cores=64), reached_flops=duration.flop_per_token(facts) * 100)
+    assert found.tokens_per_second == pytest.approx(100)
+    assert found.training_s == pytest.approx(100)
+    assert found.basis == "the last run on this machine"
+
+
+def test_the_table_scales_with_the_cores(facts):
+    two, four = estimate(facts, device(cores=2)), estimate(facts, device(cores=4))
+    assert four.tokens_per_second == pytest.approx(2 * two.tokens_per_second)
+    assert "table" in two.basis
+
+
+def test_the_demo_on_two_cores_is_near_the_lab_figure(facts):
+    assert 100 < estimate(facts, device(cores=2)).tokens_per_second < 300
+
+
+def test_training_time_is_linear_in_tokens(facts):
+    once = estimate(facts, device(), tokens=5_000)
+    twice = estimate(facts, device(), tokens=10_000)
+    assert twice.training_s == pytest.approx(2 * once.training_s)
+    assert twice.around_s == once.around_s
+
+
+def test_answers_cost_time_around_the_training(facts):
+    none, some = estimate(facts, device()), estimate(facts, device(), answers=16)
+    assert some.around_s > none.around_s == duration.IMPORT_AND_LOAD_S
+    assert some.training_s == none.training_s
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_an_unmeasured_accelerator_says_that_it_is_assumed(facts, kind):
+    assert f"assumed for {kind}" in estimate(facts, device(kind)).basis
+
+
+def test_the_total_is_training_and_what_is_around(facts):
+    found = estimate(facts, device(), answers=4)
+    assert found.total_s == found.training_s + found.around_s
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        (device(cores=2), "cpu-2-fp32"),
+        (device(cores=8), "cpu-8-fp32"),
+        (device("cuda", cores=8), "cuda-fp32"),
+    ],
+)
+def test_speeds_of_processors_are_kept_by_core_count(given, key):
+    assert duration.speed_key(given, "fp32") == key
