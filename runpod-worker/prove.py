@@ -14,8 +14,11 @@ from typing import Any
 THRESHOLD = 0.05
 """Largest logit difference from the base model under which an adapter counts as without effect."""
 
-TOLERANCE = {"fp32": 1e-3, "bf16": 0.25}
-"""Largest logit difference from the trainer's: rounding only. bf16 keeps 8 bits of a logit of 10-30."""
+FP32_TOLERANCE = 1e-3
+"""Largest logit difference from the trainer's in fp32: the order of a sum, nothing more."""
+
+BF16_STEP = 2.0**-8
+"""One rounding step of bf16 (8 bits of mantissa) at the size of the largest logit."""
 
 GOLDEN = "golden.safetensors"
 PROMPTS = "prompts.json"
@@ -49,7 +52,9 @@ def prove(job: Path) -> bool:
     adapted_model = PeftModel.from_pretrained(base, folder).eval()
     adapted = generation.next_token_logits(adapted_model, tokenizer, prompts["golden"])
     trainer = load_file(job / WORK / GOLDEN)["logits"]
-    tolerance = TOLERANCE[str(plan.spec.training.precision)]
+    largest = float(trainer.abs().max())
+    exact = plan.spec.training.precision == "fp32"
+    tolerance = FP32_TOLERANCE if exact else max(FP32_TOLERANCE, BF16_STEP * largest)
     from_base = float((adapted - plain).abs().max())
     from_trainer = float((adapted - trainer).abs().max())
     proof = artifact.EffectProof(

@@ -5,6 +5,7 @@ import signal
 
 import psutil
 import pytest
+
 from podtune.core.states import Outcome
 from support import tiny_model
 

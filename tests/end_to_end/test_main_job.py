@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
+
 from podtune.core.artifact import REQUIRED_FILES
 from podtune.storage.artifact_folder import sha256_file
 

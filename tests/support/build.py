@@ -1,6 +1,10 @@
 """Small valid values of the core types, made by the real code. For tests only."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from podtune.core.dataset import Conversation, DatasetReport, Message
 from podtune.core.job import Job
@@ -10,6 +14,7 @@ from podtune.core.states import Desired, JobPhase
 from podtune.core.units import GIB
 from podtune.data.lengths import estimated
 from podtune.data.split import by_question
+from podtune.data.template import TokenizerFolder
 from podtune.intake.resolve import resolve
 from podtune.planning import plan as planning
 from podtune.planning.model_facts import facts_from_config
@@ -137,3 +142,53 @@ def job(**changes) -> Job:
 # The names that the contract of this module promises besides the short ones.
 make_plan = plan
 make_job = job
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] }}<|im_end|>{{ '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant{{ '\\n' }}{% endif %}"
+)
+"""The plainest chat template there is."""
+
+SPECIAL_TOKENS = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+)
+
+
+def tokenizer(*, trim_offsets: bool | None = None) -> Tokenizer:
+    """A small byte-level BPE; the special tokens have the ids 0..5 in the order above."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    if trim_offsets is not None:
+        made.post_processor = processors.ByteLevel(trim_offsets=trim_offsets)
+    trainer = trainers.BpeTrainer(
+        vocab_size=340,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    texts = [m.content for row in conversations(20) for m in row.messages]
+    made.train_from_iterator([*texts, "system user assistant"], trainer)
+    return made
+
+
+def tokenizer_folder(
+    path: Path,
+    template: str | None = CHATML,
+    *,
+    trim_offsets: bool | None = None,
+    files: dict[str, object] | None = None,
+) -> TokenizerFolder:
+    """A base model's folder without weights; `files` adds JSON files, such as generation_config."""
+    path.mkdir(parents=True, exist_ok=True)
+    tokenizer(trim_offsets=trim_offsets).save(str(path / "tokenizer.json"))
+    settings = {"eos_token": "<|im_end|>", "chat_template": template}
+    for name, value in {"tokenizer_config.json": settings, **(files or {})}.items():
+        (path / name).write_text(json.dumps(value), encoding="utf-8")
+    return TokenizerFolder(path)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import psutil
+
 from podtune.core.events import EventKind
 from podtune.workflow.folder import EventTail
 

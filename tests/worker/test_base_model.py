@@ -2,10 +2,11 @@
 
 import json
 
-import base_model
-import gguf_conversion
 import pytest
 import torch
+
+import base_model
+import gguf_conversion
 from podtune.core.errors import TrainingError
 from podtune.core.spec import BaseModelSpec, ModelSource
 from podtune.data.template import TokenizerFolder

@@ -1,5 +1,6 @@
-import checkpoints
 import pytest
+
+import checkpoints
 from failures import LossNotFiniteError
 from podtune.core.events import EventKind, parse_line
 from progress import EventWriter, Speed

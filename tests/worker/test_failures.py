@@ -1,8 +1,9 @@
 import errno
 
-import failures
 import pytest
 import torch
+
+import failures
 from podtune.core.errors import DatasetError
 from podtune.storage.hub import HubUnreachableError
 

@@ -1,13 +1,14 @@
 """Packed rows must train exactly as their documents would alone."""
 
-import document_attention
-import packed_trainer
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
+
+import document_attention
+import packed_trainer
 from packed_trainer import collate, lay_out, token_loss
 from podtune.data.masks import IGNORED, Example
 from podtune.data.packing import best_fit_decreasing, singles
-from transformers import AutoModelForCausalLM
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,9 @@ def test_bounds_positions_and_lengths_agree(examples):
 def test_the_loss_equals_transformers_own_on_one_document(model, examples):
     example = examples[4]
     ours, trained, _ = token_loss(model, collate(lay_out([example], [[0]])))
-    stock = model(input_ids=torch.tensor([example.input_ids]), labels=torch.tensor([example.labels]))
+    stock = model(
+        input_ids=torch.tensor([example.input_ids]), labels=torch.tensor([example.labels])
+    )
     assert float(ours.detach() / trained) == pytest.approx(float(stock.loss.detach()), rel=1e-5)
 
 

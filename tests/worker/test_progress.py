@@ -1,4 +1,5 @@
 import pytest
+
 from podtune.core.events import MARKER, EventKind, Metrics, WorkerResult, parse_line
 from podtune.core.states import WorkerStage
 from progress import EventWriter, Speed, step_metrics
