@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support import workers
-from support.workers import until
 
 from podtune.core.job import Instance
 from podtune.providers.base import InstanceState, LaunchRequest, Provider
 from podtune.providers.local.processes import LocalProvider
+from support import workers
+from support.workers import until
 
 
 class Case(NamedTuple):

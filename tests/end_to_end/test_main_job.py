@@ -48,7 +48,7 @@ def check_artifact(artifact):
     assert config["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert yaml.safe_load((artifact / "spec.yaml").read_text())["training"]["packing"] is True
     with Image.open(artifact / "loss.png") as curve:
-        assert len(set(curve.convert("RGB").getdata())) > 10, "an empty picture"
+        assert len(curve.convert("RGB").getcolors(1_000_000) or []) > 10, "an empty picture"
     proof = json.loads((artifact / "proof.json").read_text())
     assert proof["passed"]
     assert proof["difference_from_base"] > 1

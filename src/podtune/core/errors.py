@@ -11,6 +11,7 @@
       ProviderError           the machine or its vendor failed                      -> 502, exit 4
       TrainingError           the training itself failed                            -> 500, exit 5
       ArtifactError           the adapter is missing, damaged or unproved           -> 500, exit 6
+      StateError              our own stored state cannot be used                   -> 503, exit 7
 
 Faces never catch these, they render them. `code` is stable snake_case.
 """

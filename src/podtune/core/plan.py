@@ -167,9 +167,10 @@ class Plan(_Part):
     def digest(self) -> str:
         """sha256 of the canonical plan.
 
-        The speed estimate is left out: it moves with the last run and changes nothing that runs.
+        The speed estimate and the notes are left out: they move with the last run and change
+        nothing that runs.
         """
-        body = self.model_dump(mode="json", exclude={"time"})
+        body = self.model_dump(mode="json", exclude={"time", "warnings"})
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -4,10 +4,16 @@ import re
 from typing import Final
 
 _SECRET: Final = re.compile(
-    r"\b(?:rpa_|rp_|hf_|ptk_|sk-|whsec_|sbp_|AKIA)[A-Za-z0-9_\-]{8,}"
-    r"|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"
-    r"|(?<=[?&])(?:token|X-Amz-Signature|X-Amz-Credential|sig)=[^&\s\"']+"
-    r"|(?<=//)[^/@\s:]+:[^/@\s]+(?=@)"
+    # keys by their prefix; a repr'd line end before one must not hide it
+    r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))(?:rpa_|rp_|hf_|ptk_|sk-|whsec_|sbp_|AKIA)[A-Za-z0-9_\-]{8,}"
+    # JSON web tokens
+    r"|(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"
+    # signed queries
+    r"|(?<=[?&])(?:[a-z_]*token|(?:X-Amz-)?(?:Signature|Credential|Security-Token)|sig|Key-Pair-Id)"
+    r"=[^&\s\"']+"
+    # user and password in an address
+    r"|(?<=//)[^/@\s]*:[^/@\s]+(?=@)",
+    re.IGNORECASE,
 )
 
 

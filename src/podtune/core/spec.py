@@ -14,13 +14,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 AUTO: Final = "auto"
 Auto = Literal["auto"]
 
-MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$"
-
 
 class SpecPart(BaseModel):
     """A section of the spec: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 class ModelSource(StrEnum):
@@ -221,6 +221,19 @@ def field_paths() -> tuple[str, ...]:
         else:
             paths.append(name)
     return tuple(paths)
+
+
+def text_fields() -> frozenset[str]:
+    """Paths whose values are text and nothing else (or null)."""
+    text_kinds: list[object] = [str, str | None]
+    paths: set[str] = set()
+    for section, field in TrainingSpec.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, SpecPart):
+            for name, inner in kind.model_fields.items():
+                if inner.annotation in text_kinds:
+                    paths.add(f"{section}.{name}")
+    return frozenset(paths)
 
 
 def flatten(spec: TrainingSpec) -> dict[str, object]:

@@ -51,7 +51,7 @@ def short_count(number: float) -> str:
     ('135 M', '4.9 M', '900')
     """
     for limit, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= limit:
+        if number >= limit * 0.9995:
             value = number / limit
             return f"{value:.0f} {suffix}" if value >= 100 else f"{value:.1f} {suffix}"
     return f"{number:.0f}"

@@ -97,4 +97,4 @@ def _reached(progress: Progress) -> float:
     share = progress.task_done or 0.0
     if progress.stage is WorkerStage.TRAINING and progress.total_steps:
         share = progress.step / progress.total_steps
-    return round(start + (end - start) * min(1.0, share), 1)
+    return min(99.0, round(start + (end - start) * min(1.0, share), 1))

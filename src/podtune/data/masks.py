@@ -135,7 +135,12 @@ def _single(messages: Sequence[dict[str, str]], folder: TokenizerFolder) -> _Tex
     asked = folder.template.render(messages[:-1], open_answer=True)
     answered = folder.template.render(messages)
     if not answered.startswith(asked):
+        # The prompt opened a `<think>` that the finished turn lacks: the answer begins where the
+        # two part, or where its own text begins if they share its first letters.
         start = _common_prefix(asked, answered)
+        before = len(folder.template.render(messages[:-1]))
+        written = answered.find(messages[-1]["content"], min(before, start))
+        start = min(start, written) if written >= 0 else start
         return _Text(answered, ((start, len(answered)),))
     return _Text(answered, ((len(asked), len(answered)),))
 
@@ -155,8 +160,9 @@ def _labels(
     """Labels for the spans, each cut after its last stop token; None where a span has none."""
     labels = [IGNORED] * len(ids)
     for start, end in spans:
+        # Some tokenizers trim offsets: a token of blanks has no width but still belongs here.
         inside = [
-            i for i, (left, right) in enumerate(offsets) if left >= start and left < right <= end
+            i for i, (left, right) in enumerate(offsets) if start <= left and start < right <= end
         ]
         stops = [i for i in inside if ids[i] in stop_ids]
         if not stops:

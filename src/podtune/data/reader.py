@@ -7,7 +7,7 @@ never stops at the first bad row and never leaves one out in silence.
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -68,7 +68,7 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> Dataset:
     is_table = path.suffix.lower() in {".csv", ".tsv"}
     header: dict[str, str] = {}
     if is_table:
-        header, records = _table_records(path, text, columns or {})
+        header, records = _table_records(path, text, columns or {}, notes)
     else:
         records = list(_json_records(text, notes))
     conversations, findings = _judge(records)
@@ -76,7 +76,7 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> Dataset:
         source=str(path),
         sha256=hashlib.sha256(raw).hexdigest(),
         size_bytes=len(raw),
-        format=_format_of(is_table, text),
+        format=_format_of(is_table, records),
         container=path.suffix.lower().lstrip(".") if is_table else "jsonl",
         columns=header,
         rows=len(records),
@@ -198,8 +198,9 @@ def _without_text(reason: str) -> str:
 
 
 def _table_records(
-    path: Path, text: str, wanted: Mapping[str, str]
+    path: Path, text: str, wanted: Mapping[str, str], notes: list[Finding]
 ) -> tuple[dict[str, str], list[_Record]]:
+    csv.field_size_limit(MAX_BYTES)
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=_delimiter(path, text), strict=True
     )
@@ -215,16 +216,26 @@ def _table_records(
     missing = [wanted.get(role, role) for role in ("prompt", "completion") if role not in found]
     if missing:
         raise DatasetError(
-            f"{str(path)!r} has no column for {' and '.join(missing)}; its columns: {', '.join(header)}",
+            f"{str(path)!r} has no column for {' and '.join(missing)}; {_names(header)}",
             code="missing_column",
             hint="name them: --set data.columns.prompt=NAME --set data.columns.completion=NAME",
-            context={"columns": header},
         )
     positions = {role: header.index(name) for role, name in found.items()}
-    return found, list(_cells(reader, positions))
+    return found, list(_cells(reader, positions, notes))
 
 
-def _cells(reader: _TableReader, positions: Mapping[str, int]) -> Iterator[_Record]:
+def _names(header: Sequence[str]) -> str:
+    """A table's columns; without a header the first row is data, which is never shown."""
+    if not header:
+        return "its first line is blank"
+    if len(header) > 40 or any(len(name) > 40 or len(name.split()) > 5 for name in header):
+        return f"its first line has {len(header)} cells and looks like data: add a header"
+    return f"its columns: {', '.join(header)}"
+
+
+def _cells(
+    reader: _TableReader, positions: Mapping[str, int], notes: list[Finding]
+) -> Iterator[_Record]:
     while True:
         line = reader.line_num + 1
         try:
@@ -233,8 +244,9 @@ def _cells(reader: _TableReader, positions: Mapping[str, int]) -> Iterator[_Reco
             return
         except csv.Error:
             yield _Record(line, rows.Converted((), (rows.Problem("bad_quoting"),)))
-            return
+            continue
         if not any(cell.strip() for cell in cells):
+            notes.append(finding("empty_line", line=line))
             continue
         values = {role: cells[at] for role, at in positions.items() if at < len(cells)}
         lacking = [role for role in ("prompt", "completion") if role not in values]
@@ -275,10 +287,11 @@ def _judge(records: list[_Record]) -> tuple[list[Conversation], list[Finding]]:
     return conversations, findings
 
 
-def _format_of(is_table: bool, text: str) -> str:
+def _format_of(is_table: bool, records: Sequence[_Record]) -> str:
     if is_table:
         return "qa_table"
-    return "chat_messages" if '"messages"' in text else "prompt_completion"
+    pairs = sum(r.converted.is_pair for r in records)
+    return "prompt_completion" if pairs * 2 > len(records) else "chat_messages"
 
 
 def only_warnings(report: DatasetReport) -> dict[str, int]:

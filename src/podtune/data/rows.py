@@ -51,6 +51,8 @@ class Converted(NamedTuple):
 
     messages: tuple[Message, ...]
     problems: tuple[Problem, ...]
+    is_pair: bool = False
+    """Whether it was written as a prompt and its completion."""
 
 
 def from_object(record: object) -> Converted:
@@ -61,7 +63,8 @@ def from_object(record: object) -> Converted:
     if "messages" in fields:
         return _from_messages(fields["messages"])
     if "prompt" in fields and "completion" in fields:
-        return from_pair(fields["prompt"], fields["completion"], fields.get("system"))
+        pair = from_pair(fields["prompt"], fields["completion"], fields.get("system"))
+        return pair._replace(is_pair=True)
     return _refused(Problem("no_messages", _named_keys(fields)))
 
 

@@ -39,12 +39,12 @@ def by_question(conversations: Sequence[Conversation], share: float) -> Split:
     if share <= 0:
         return Split(tuple(conversations), ())
     scores = [_score(c) for c in conversations]
-    limit = share
-    if not any(score < limit for score in scores) and len(set(scores)) > 1:
-        limit = sorted(set(scores))[1]
+    limit, different = share, sorted(set(scores))
+    if len(different) > 1:  # at least one question on each side
+        limit = min(limit if different[0] < limit else different[1], different[-1])
     held = tuple(c for c, score in zip(conversations, scores, strict=True) if score < limit)
     kept = tuple(c for c, score in zip(conversations, scores, strict=True) if score >= limit)
-    return Split(kept, held) if kept else Split(held, ())
+    return Split(kept, held) if kept else Split(held, ())  # one question only
 
 
 def leaking_lines(train: Sequence[Conversation], validation: Sequence[Conversation]) -> list[int]:

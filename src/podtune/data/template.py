@@ -44,14 +44,25 @@ class ChatTemplate:
         Args:
             source: The jinja2 text.
             special_tokens: `bos_token`, `eos_token` ... as text.
+
+        Raises:
+            SpecError: it does not compile.
         """
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, loopcontrols]
         )
         environment.filters["tojson"] = _to_json
         environment.globals.update(_GLOBALS)
+        self._source = source
         self._special = dict(special_tokens)
-        self._template = environment.from_string(source)
+        try:
+            self._template = environment.from_string(source)
+        except TemplateError as error:
+            raise SpecError(
+                f"the model's chat template is not valid: {str(error)[:200]}",
+                code="bad_chat_template",
+                hint="use another base model, or mend its chat_template.jinja",
+            ) from error
 
     def render(self, messages: Sequence[Mapping[str, str]], *, open_answer: bool = False) -> str:
         """The conversation as text; with `open_answer`, up to where the model would speak.
@@ -63,8 +74,10 @@ class ChatTemplate:
             return self._template.render(
                 messages=list(messages), add_generation_prompt=open_answer, **self._special
             )
-        except (TemplateError, TypeError, KeyError) as error:
-            raise TemplateRefusedError(f"the chat template refused: {error}") from error
+        except _TEMPLATE_FAULTS as error:
+            # Only words of the template itself are passed on; others may quote the row.
+            words = str(error) if str(error) in self._source else type(error).__name__
+            raise TemplateRefusedError(words) from error
 
 
 class TokenizerFolder:
@@ -84,7 +97,7 @@ class TokenizerFolder:
                 hint="use a model that ships a fast tokenizer",
             )
         self.folder = folder
-        self.tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+        self.tokenizer: Tokenizer = _load_tokenizer(path)
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         config = _json_file(folder / "tokenizer_config.json")
@@ -104,6 +117,17 @@ def _strftime_now(pattern: str) -> str:
     return datetime.now().astimezone().strftime(pattern)
 
 
+_TEMPLATE_FAULTS: Final = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What a template's own expressions can raise; it is a stranger's code."""
+
 _GLOBALS: Final[Mapping[str, Any]] = {
     "raise_exception": _refuse,
     "strftime_now": _strftime_now,
@@ -111,10 +135,28 @@ _GLOBALS: Final[Mapping[str, Any]] = {
 """What transformers offers to templates."""
 
 
+def _load_tokenizer(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> SpecError:
+    return SpecError(
+        f"{path.name} of the base model cannot be read: {str(error)[:160]}",
+        code="bad_model_folder",
+        hint=f"fetch the model again; {str(path)!r} is cut short or not the real file",
+    )
+
+
 def _json_file(path: Path) -> Mapping[str, object]:
     if not path.is_file():
         return {}
-    value: object = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        value: object = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _unreadable(path, error) from error
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
 
 

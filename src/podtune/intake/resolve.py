@@ -14,8 +14,14 @@ from pydantic import ValidationError
 from podtune.core.errors import NotFoundError, SpecError, UnsupportedError
 from podtune.core.plan import FieldNote, Origin
 from podtune.core.request import TrainingRequest
-from podtune.core.spec import Place, TrainingSpec, field_paths, flatten, nest
+from podtune.core.spec import Place, TrainingSpec, field_paths, flatten, nest, text_fields
+from podtune.intake import specfile
 from podtune.intake.defaults import DEFAULT_BASE_MODEL, WHY
+
+_COLUMNS: Final = "data.columns."
+
+_TEXT_FIELDS: Final = text_fields()
+"""Fields that hold text: their values are taken as they are spelled."""
 
 
 class Resolved(NamedTuple):
@@ -32,7 +38,7 @@ def resolve(request: TrainingRequest) -> Resolved:
         SpecError: an unknown field or a value out of range; all of them at once.
         UnsupportedError: a known field asks for something that is not built yet.
     """
-    stated = dict(request.stated)
+    stated = _with_columns(request.stated)
     refuse_unknown(stated)
     if "base_model" in stated:
         stated["base_model.name"] = stated.pop("base_model")
@@ -67,12 +73,14 @@ def parse_assignment(text: str) -> tuple[str, object]:
         raise SpecError(
             f"--set {text!r} has no '='", hint="write --set training.epochs=3, one field each"
         )
-    refuse_unknown({path.strip(): value})
+    path = path.strip()
+    refuse_unknown({path: value})
+    if path in _TEXT_FIELDS or path.startswith("data.columns."):
+        return path, _text(value)
     try:
-        parsed: object = yaml.safe_load(value)
+        return path, specfile.parse(value)
     except yaml.YAMLError as error:
         raise SpecError(f"--set {path}: {value!r} is no YAML value") from error
-    return path.strip(), _number_like(parsed)
 
 
 def read_spec_file(path: Path) -> dict[str, object]:
@@ -85,18 +93,18 @@ def read_spec_file(path: Path) -> dict[str, object]:
     if not path.is_file():
         raise NotFoundError(f"no spec file at {str(path)!r}", code="file_not_found")
     try:
-        loaded: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        loaded, words = specfile.parse(text), specfile.parse(text, words=True)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpecError(f"{str(path)!r} is not YAML: {str(error)[:200]}") from error
     if not isinstance(loaded, dict):
         raise SpecError(f"{str(path)!r} is not a spec", hint="it begins with base_model: and data:")
-    stated: dict[str, object] = {}
-    for section, value in cast(Mapping[str, object], loaded).items():
-        if isinstance(value, dict) and section != "columns":
-            inner = cast(Mapping[str, object], value)
-            stated.update({f"{section}.{k}": _number_like(v) for k, v in inner.items()})
-        else:
-            stated[str(section)] = value
+    stated = _flat(cast("Mapping[str, object]", loaded))
+    # A commit such as 12e4567 or a name such as 007 is text, whatever YAML takes it for.
+    spelled = _flat(cast("Mapping[str, object]", words))
+    for path_, value in stated.items():
+        if path_ in _TEXT_FIELDS and value is not None and not isinstance(value, str):
+            stated[path_] = spelled[path_]
     if isinstance(stated.get("base_model"), str):
         stated["base_model.name"] = stated.pop("base_model")
     refuse_unknown(stated)
@@ -150,6 +158,15 @@ _UNBUILT: Final[Sequence[tuple[str, Callable[[TrainingSpec], object], str]]] = (
     ("deliver.delete_after", lambda s: s.deliver.delete_after, "not built yet"),
     ("data.redact_pii", lambda s: s.data.redact_pii, "redaction is not built yet"),
     ("where.deadline", lambda s: s.where.deadline, "not built yet; use where.max_hours"),
+    (
+        "deliver.public",
+        lambda s: s.deliver.public,
+        "publishing is not built; adapters stay private",
+    ),
+    *(
+        (f"where.{name}", lambda s, name=name: getattr(s.where, name), "only for rented machines")
+        for name in ("gpu_any_of", "gpu_avoid", "volume", "region", "min_vram_gib", "registry_auth")
+    ),
     ("where.count", lambda s: s.where.count != 1, "one device is built yet"),
     (
         "training.report_to",
@@ -193,11 +210,33 @@ def _number(value: object, path: str) -> float:
     raise SpecError(f"{path}: {value!r} is no number")
 
 
-def _number_like(value: object) -> object:
-    """YAML 1.1 reads 2e-4 as text; people mean the number."""
-    if isinstance(value, str):
-        try:
-            return float(value) if "e" in value.lower() else value
-        except ValueError:
-            return value
-    return value
+def _text(value: str) -> str | None:
+    """The value of a text field: as spelled, without YAML's quotes; empty and null are none."""
+    try:
+        parsed = specfile.parse(value)
+    except yaml.YAMLError:
+        return value.strip()
+    return parsed if isinstance(parsed, str) or parsed is None else value.strip()
+
+
+def _flat(sections: Mapping[str, object]) -> dict[str, object]:
+    """Sections of a spec file as dotted paths; `data.columns` stays one value."""
+    flat: dict[str, object] = {}
+    for section, value in sections.items():
+        if isinstance(value, dict):
+            inner = cast("Mapping[str, object]", value)
+            flat.update({f"{section}.{key}": entry for key, entry in inner.items()})
+        else:
+            flat[str(section)] = value
+    return flat
+
+
+def _with_columns(stated: Mapping[str, object]) -> dict[str, object]:
+    """`data.columns.prompt` and its like, gathered into the one field they belong to."""
+    gathered = {k: v for k, v in stated.items() if not k.startswith(_COLUMNS)}
+    single = {k.removeprefix(_COLUMNS): v for k, v in stated.items() if k.startswith(_COLUMNS)}
+    if single:
+        known = gathered.get("data.columns")
+        base = cast("dict[str, object]", known) if isinstance(known, dict) else {}
+        gathered["data.columns"] = {**base, **single}
+    return gathered

@@ -48,7 +48,7 @@ class EventTail:
             return
         end = block.rfind(b"\n") + 1
         self._offset += end
-        for line in block[:end].decode("utf-8", errors="replace").splitlines():
+        for line in block[:end].decode("utf-8", errors="replace").split("\n"):
             event = parse_line(line)
             if event:
                 yield event

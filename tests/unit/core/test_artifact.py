@@ -1,10 +1,10 @@
 import pytest
 from pydantic import ValidationError
-from support import build
 
 from podtune.core import artifact
 from podtune.core.artifact import Artifact, EffectProof, Receipt, Sample, SignedReceipt
 from podtune.core.job import TerminationProof
+from support import build
 
 
 def proof(**changes):

@@ -1,9 +1,9 @@
 import pytest
 from pydantic import ValidationError
-from support import build
 
 from podtune.core.dataset import Conversation, DatasetReport, Message, Severity
 from podtune.data.findings import finding
+from support import build
 
 
 def test_template_input_keeps_order_and_text():

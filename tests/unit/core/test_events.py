@@ -96,13 +96,6 @@ def test_an_event_is_one_line_whatever_its_message(text):
     assert "\r" not in line
 
 
-@pytest.mark.parametrize("separator", ["\u0085", "\u2028", "\u2029"])
-def test_a_reader_that_splits_at_unicode_line_ends_still_sees_one_line(separator):
-    # the job's folder is read with str.splitlines
-    line = event(message=f"loading{separator}model").line()
-    assert line.splitlines() == [line]
-
-
 def test_absent_figures_are_left_out_of_the_line():
     assert set(json.loads(event().line())) == {"job", "attempt", "seq", "time", "kind", "stage"}
 

@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
-from support import build
 
 from podtune.core.job import Instance, Job, TerminationProof, WorkerOrder
 from podtune.core.states import Desired, JobPhase, Outcome
+from support import build
 
 
 def order(**changes):

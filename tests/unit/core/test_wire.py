@@ -4,7 +4,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support import build
 
 from podtune.core.events import Metrics
 from podtune.core.states import (
@@ -17,6 +16,7 @@ from podtune.core.states import (
     WorkerStage,
 )
 from podtune.core.wire import WARNINGS_SHOWN, Progress, TrainingStatus, percent, status_of
+from support import build
 
 JOB = build.job()
 SIX_METRICS = {
@@ -78,6 +78,7 @@ def test_a_running_job_is_never_at_100(given_job, progress):
     assert 0 <= status.progress < 100
 
 
+@example(Outcome.CANCELLED, Progress(stage=WorkerStage.UPLOADING, task_done=1.0))
 @given(st.sampled_from([o for o in Outcome if o is not Outcome.COMPLETED]), progresses)
 def test_a_failed_job_is_never_at_100(outcome, progress):
     status = status_of(finished(outcome), progress)

@@ -1,13 +1,13 @@
 """The plan: every field noted, memory refused or fitting, a time limit that says what it cost."""
 
 import pytest
-from support import build
 
 from podtune.core.errors import SpecError
 from podtune.core.plan import Origin
 from podtune.core.spec import field_paths, flatten
 from podtune.core.units import GIB
 from podtune.planning import plan as planning
+from support import build
 
 
 def test_every_field_of_the_spec_has_a_note_with_its_value():

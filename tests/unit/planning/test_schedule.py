@@ -231,7 +231,9 @@ def test_a_time_limit_never_adds_steps(steps, speed, minutes, per_step):
     try:
         found = schedule.shortened(given, speed, minutes, 5)
     except SpecError as error:
-        assert error.code == "too_short"
+        found = error
+    if isinstance(found, SpecError):
+        assert found.code == "too_short"
         return
     assert found.steps <= steps
     assert bool(found.left_out) == (found.steps < steps)

@@ -4,11 +4,11 @@ import hashlib
 import os
 
 import pytest
-from support import artifacts
 
 from podtune.core.artifact import RECEIPT, REQUIRED_FILES
 from podtune.core.errors import ArtifactError, ConflictError
 from podtune.storage import artifact_folder
+from support import artifacts
 
 
 @pytest.fixture

@@ -132,9 +132,7 @@ def test_another_model_comes_in_no_package(models, package):
 
 def test_the_packaged_copy_has_no_revisions(models, package):
     with pytest.raises(SpecError):
-        locate(
-            base_models.PACKAGE_MODEL, models, source=ModelSource.PACKAGE, revision="main"
-        )
+        locate(base_models.PACKAGE_MODEL, models, source=ModelSource.PACKAGE, revision="main")
 
 
 def test_the_packaged_sizes_are_those_of_the_model():

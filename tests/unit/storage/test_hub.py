@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.hub_server import HubServer, commit_of
 
 from podtune.storage import hub
+from support.hub_server import HubServer, commit_of
 
 PROGRAM = """
 import json, sys

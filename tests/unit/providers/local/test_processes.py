@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import workers
-from support.workers import until
 
 from podtune.core.errors import ProviderError
 from podtune.providers.base import InstanceState, LaunchRequest
 from podtune.providers.local import processes
 from podtune.providers.local.processes import LocalProvider
+from support import workers
+from support.workers import until
 
 
 class Bench:

@@ -1,0 +1,256 @@
+"""What a plan is made from: data and model of this machine, and nothing written while looking."""
+
+import json
+
+import pytest
+
+from podtune.app import planner
+from podtune.core.errors import DatasetError, NotFoundError, PodtuneError, SpecError
+from podtune.core.plan import Origin
+from podtune.core.request import TrainingRequest
+from support import homes, tiny_model
+
+
+@pytest.fixture
+def user(tmp_path):
+    """The user's folder."""
+    folder = tmp_path / "user"
+    folder.mkdir()
+    return folder
+
+
+def row(question, answer="because"):
+    return json.dumps({"prompt": question, "completion": answer}) + "\n"
+
+
+def test_a_plan_is_exact_with_the_models_own_tokenizer(user):
+    plan = homes.plan(user)
+    assert plan.tokens.exact
+    assert plan.schedule.exact
+    assert plan.report.good_rows == 24
+    assert plan.tokens.train_rows + plan.tokens.validation_rows == 24
+    assert plan.base_model.source == "path"
+
+
+def test_the_same_request_gives_the_same_digest(user):
+    assert homes.plan(user).digest == homes.plan(user).digest
+
+
+def test_planning_writes_nothing(user):
+    homes.model(user / "model")
+    homes.data(user)
+    before = sorted(user.rglob("*"))
+    homes.plan(user)
+    assert sorted(user.rglob("*")) == before
+
+
+def test_paths_become_absolute(user, monkeypatch):
+    homes.model(user / "model")
+    homes.data(user)
+    monkeypatch.chdir(user)
+    request = planner.source_request(
+        "tickets.jsonl", {"base_model.name": "./model", "deliver.to": "out"}
+    )
+    spec = planner.make_plan(request, homes.settings(user)).spec
+    assert spec.data.source == str(user / "tickets.jsonl")
+    assert spec.base_model.name == str(user / "model")
+    assert spec.deliver.to == str(user / "out")
+
+
+def test_a_neighbour_with_held_out_rows_is_taken_and_noted(user):
+    homes.data(user)
+    held = homes.data(user, 5, "tickets.validation.jsonl")
+    held.write_text("".join(row(f"something else {n}") for n in range(5)))
+    plan = homes.plan(user)
+    assert plan.spec.data.validation_source == str(held)
+    assert (plan.tokens.train_rows, plan.tokens.validation_rows) == (24, 5)
+    note = plan.note("data.validation_source")
+    assert note is not None
+    assert note.origin is Origin.ASSUMED
+    assert "beside the data" in note.why
+    assert plan.validation_report is not None
+    assert plan.warnings == () or not any("held-out" in w for w in plan.warnings)
+
+
+def test_a_neighbour_is_left_alone_when_a_share_was_stated(user):
+    homes.data(user, 5, "tickets.validation.jsonl")
+    plan = homes.plan(user, data__validation=0.2)
+    assert plan.spec.data.validation_source is None
+    assert plan.validation_report is None
+
+
+def test_a_stated_validation_file_wins_over_the_neighbour(user):
+    homes.data(user, 5, "tickets.validation.jsonl")
+    other = homes.data(user, 3, "other.jsonl")
+    plan = homes.plan(user, data__validation_source=str(other))
+    assert plan.tokens.validation_rows == 3
+
+
+def test_held_out_questions_that_are_trained_on_are_a_warning(user):
+    homes.data(user)
+    held = homes.data(user, 2, "tickets.validation.jsonl")
+    held.write_text(row("never asked") + row("How do I RESET grinder 3"))
+    plan = homes.plan(user)
+    (leak,) = [w for w in plan.warnings if "held-out" in w]
+    assert leak.startswith("1 held-out questions are also trained on (lines 2 of")
+
+
+def test_no_share_holds_none_out(user):
+    assert homes.plan(user, data__validation=0).tokens.validation_rows == 0
+
+
+def test_max_rows_takes_the_first(user):
+    plan = homes.plan(user, data__max_rows=10, data__validation=0)
+    assert (plan.tokens.train_rows, plan.report.rows) == (10, 24)
+
+
+def test_a_delivery_folder_must_be_empty(user):
+    (user / "out").mkdir()
+    assert homes.plan(user, deliver__to=str(user / "out")).spec.deliver.to == str(user / "out")
+    (user / "out" / "mine").write_text("x")
+    for place in (user / "out", user / "out" / "mine"):
+        with pytest.raises(SpecError) as caught:
+            homes.plan(user, deliver__to=str(place))
+        assert caught.value.code == "target_exists"
+
+
+def test_bad_rows_stop_unless_they_may_be_skipped(user):
+    path = homes.data(user)
+    path.write_text(path.read_text() + '{"prompt": "no answer"}\nnot json\n')
+    with pytest.raises(DatasetError) as caught:
+        homes.plan(user)
+    findings = caught.value.context["findings"]
+    assert isinstance(findings, list)
+    assert [f["line"] for f in findings if f["severity"] == "error"] == [25, 26]
+    plan = homes.plan(user, data__on_bad_rows="skip")
+    assert plan.report.good_rows == 24
+    assert any("2 of 26 rows are left out (lines 25, 26)" in w for w in plan.warnings)
+
+
+def test_many_lines_are_shortened(user):
+    path = homes.data(user)
+    path.write_text(path.read_text() + "not json\n" * 12)
+    plan = homes.plan(user, data__on_bad_rows="skip")
+    assert any("29, 30, 31, 32 ...)" in w for w in plan.warnings)
+
+
+def test_few_rows_are_a_warning(user):
+    homes.data(user, 5)
+    assert any("fewer than 10 rows" in w for w in homes.plan(user).warnings)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("empty.jsonl", b"", "empty_file"),
+        ("blank.jsonl", b" \n \n", "empty_file"),
+        ("binary.jsonl", b"PK\x03\x04\x00\x00", "binary_file"),
+        ("latin.jsonl", '{"prompt": "ü"}'.encode("latin-1"), "not_utf8"),
+        ("words.jsonl", b"just words\n", "bad_data"),
+        ("table.csv", b"a,b\n1,2\n", "missing_column"),
+    ],
+)
+def test_a_bad_file_is_refused_and_writes_nothing_into_the_home(user, name, content, code):
+    (user / name).write_bytes(content)
+    with pytest.raises(DatasetError) as caught:
+        homes.plan(user, data__source=str(user / name))
+    assert caught.value.code == code
+    assert not homes.settings(user).home.exists()
+
+
+def test_a_missing_file_and_a_folder(user):
+    with pytest.raises(NotFoundError) as missing:
+        homes.plan(user, data__source=str(user / "nothing.jsonl"))
+    assert missing.value.code == "file_not_found"
+    with pytest.raises(DatasetError) as folder:
+        homes.plan(user, data__source=str(user))
+    assert folder.value.code == "is_directory"
+
+
+@pytest.mark.parametrize("source", ["https://x.example/a.jsonl", "s3://bucket/x", "hf://d"])
+def test_an_address_is_refused(source):
+    with pytest.raises(SpecError) as caught:
+        planner.source_request(source, {})
+    assert caught.value.code == "not_built"
+
+
+def test_a_spec_file_is_read_and_flags_win(user):
+    homes.model(user / "model")
+    data = homes.data(user)
+    (user / "spec.yaml").write_text(
+        f"base_model: {user / 'model'}\ndata:\n  source: {data}\nadapter:\n  rank: 4\n"
+        "training:\n  learning_rate: 2e-4\n"
+    )
+    request = planner.source_request(str(user / "spec.yaml"), {"adapter.rank": 8})
+    plan = planner.make_plan(request, homes.settings(user))
+    assert plan.spec.adapter.rank == 8
+    assert plan.spec.training.learning_rate == 2e-4
+
+
+def test_columns_are_named_as_the_advice_says(user):
+    homes.model(user / "model")
+    table = user / "table.csv"
+    table.write_text("frage,antwort\n" + "".join(f"was ist {n},das {n}\n" for n in range(12)))
+    plan = homes.plan(
+        user,
+        data__source=str(table),
+        data__columns__prompt="frage",
+        data__columns__completion="antwort",
+    )
+    assert plan.report.columns == {"prompt": "frage", "completion": "antwort"}
+
+
+def test_a_model_that_speaks_no_turns_is_refused(user):
+    homes.model(user / "model")
+    (user / "model" / "chat_template.jinja").unlink()
+    with pytest.raises(SpecError) as caught:
+        homes.plan(user)
+    assert caught.value.code == "no_chat_template"
+
+
+def test_rows_the_template_refuses_are_named(user):
+    homes.model(user / "model")
+    (user / "model" / "chat_template.jinja").write_text(
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        + tiny_model.CHATML
+    )
+    path = homes.data(user)
+    path.write_text(
+        path.read_text() + json.dumps({"prompt": "q", "completion": "a", "system": "s"}) + "\n"
+    )
+    with pytest.raises(DatasetError) as caught:
+        homes.plan(user)
+    assert caught.value.code == "template_refused"
+    plan = homes.plan(user, data__on_bad_rows="skip")
+    assert any("lines 25" in w for w in plan.warnings)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("adapter.alpha", float("inf")),
+        ("where.max_hours", float("inf")),
+        ("where.min_vram_gib", float("inf")),
+        ("training.epochs", float("inf")),
+        ("training.learning_rate", float("nan")),
+    ],
+)
+def test_values_that_json_cannot_hold_are_refused(user, path, value):
+    with pytest.raises(SpecError):
+        homes.plan(user, **{path.replace(".", "__"): value})
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
+def test_minutes_that_mean_nothing_are_refused(user, minutes):
+    homes.model(user / "model")
+    stated = {"base_model.name": str(user / "model")}
+    with pytest.raises(PodtuneError):
+        planner.make_plan(
+            planner.source_request(str(homes.data(user)), stated, minutes), homes.settings(user)
+        )
+
+
+def test_a_request_remembers_its_minutes():
+    assert planner.source_request("x.jsonl", {"a": 1}, 5.0) == TrainingRequest(
+        stated={"data.source": "x.jsonl", "a": 1}, minutes=5.0
+    )

@@ -1,0 +1,277 @@
+"""The verbs of the service on a home of its own; drivers are recorded, never started."""
+
+import pytest
+
+from podtune.app import driver
+from podtune.app.service import Service
+from podtune.core.errors import (
+    ArtifactError,
+    ConflictError,
+    DatasetError,
+    NotFoundError,
+    PodtuneError,
+    StateError,
+    UnsupportedError,
+)
+from podtune.core.states import Desired, JobPhase, Outcome, WireStatus
+from podtune.storage import artifact_folder
+from podtune.workflow.store import JobStore
+from support import homes
+
+
+@pytest.fixture
+def spawned(monkeypatch):
+    """Homes for which a driver would have been started."""
+    homes_seen = []
+    monkeypatch.setattr(driver, "spawn", lambda settings: homes_seen.append(settings.home))
+    return homes_seen
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return homes.settings(tmp_path)
+
+
+@pytest.fixture
+def service(settings, spawned):
+    made = Service(settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def user(tmp_path):
+    folder = tmp_path / "user"
+    homes.model(folder / "model")
+    homes.data(folder)
+    return folder
+
+
+@pytest.fixture
+def plan(user):
+    return homes.plan(user)
+
+
+@pytest.fixture
+def job(service, plan):
+    return service.submit(plan, digest=plan.digest)
+
+
+def test_making_a_service_makes_nothing(service, settings):
+    assert not settings.home.exists()
+
+
+def test_planning_makes_nothing(service, settings, user):
+    from podtune.app.planner import source_request
+
+    stated = {"base_model.name": str(user / "model")}
+    service.plan(source_request(str(user / "tickets.jsonl"), stated))
+    assert not settings.home.exists()
+
+
+def test_checking_judges_a_file_and_makes_nothing(service, settings, user):
+    (user / "bad.jsonl").write_text('{"prompt": "x"}\n')
+    report = service.check(user / "bad.jsonl")
+    assert (report.rows, report.good_rows) == (1, 0)
+    assert not settings.home.exists()
+
+
+def test_submitting_copies_the_data_stores_the_job_and_starts_a_driver(
+    service, job, plan, settings, spawned
+):
+    copied = service.folder(job).data_file("train.jsonl")
+    assert artifact_folder.sha256_file(copied) == plan.report.sha256
+    stored = service.job(job.id)
+    assert stored == job
+    assert (stored.phase, stored.attempt, stored.desired) == (JobPhase.QUEUED, 1, Desired.RUN)
+    assert stored.plan_digest == plan.digest == stored.plan.digest
+    assert job.id.startswith("tickets-")
+    assert spawned == [settings.home]
+
+
+def test_the_validation_file_is_copied_too(service, user):
+    held = homes.data(user, 4, "held.jsonl")
+    plan = homes.plan(user, data__validation_source=str(held))
+    folder = service.folder(service.submit(plan))
+    copied = folder.data_file("validation.jsonl")
+    assert copied.read_bytes() == held.read_bytes()
+
+
+def test_a_driver_just_started_is_not_started_again(service, job, spawned):
+    for _ in range(5):
+        service.job(job.id)
+    assert len(spawned) == 1
+
+
+def test_no_driver_is_started_beside_one_that_lives(service, plan, settings, spawned):
+    settings.home.mkdir()
+    store = JobStore(settings.database)
+    store.take_lease(driver.holder_name(), 1000)
+    service.submit(plan)
+    store.close()
+    assert spawned == []
+
+
+def test_another_plan_than_the_approved_one_is_refused(service, plan, settings):
+    with pytest.raises(ConflictError) as caught:
+        service.submit(plan, digest="0" * 64)
+    assert caught.value.code == "plan_changed"
+    assert not settings.home.exists()
+
+
+def test_data_that_changed_since_the_plan_is_refused_and_leaves_nothing(
+    service, plan, user, settings, spawned
+):
+    with (user / "tickets.jsonl").open("a") as stream:
+        stream.write("\n")
+    with pytest.raises(DatasetError) as caught:
+        service.submit(plan)
+    assert caught.value.code == "data_changed"
+    assert list(settings.jobs.iterdir()) == []
+    assert spawned == []
+
+
+def test_data_that_vanished_since_the_plan_is_refused_in_our_words(service, plan, user):
+    (user / "tickets.jsonl").unlink()
+    with pytest.raises(PodtuneError):
+        service.submit(plan)
+
+
+def test_a_home_that_is_a_file_is_refused_in_our_words(service, plan, settings):
+    settings.home.write_text("x")
+    with pytest.raises(StateError):
+        service.submit(plan)
+
+
+def test_a_job_has_the_name_it_is_given(service, user):
+    job = service.submit(homes.plan(user, deliver__name="my-adapter"))
+    assert job.title == "my-adapter"
+
+
+@pytest.mark.parametrize("name", ["Ärger & Lob!.jsonl", "---.jsonl", "x" * 80 + ".jsonl"])
+def test_an_id_is_a_plain_word_whatever_the_file_is_called(service, user, name):
+    homes.data(user, 12, name)
+    job = service.submit(homes.plan(user, data__source=str(user / name)))
+    assert len(job.id) <= 40
+    assert job.id.replace("-", "").isalnum()
+    assert job.id.isascii()
+    assert job.id == job.id.lower().strip("-")
+
+
+def test_jobs_are_found_by_beginning_and_by_last(service, job):
+    assert service.job(job.id[:9]).id == job.id
+    assert service.job("last").id == job.id
+    assert [j.id for j in service.jobs()] == [job.id]
+
+
+def test_verbs_that_read_make_no_home(service, settings):
+    for verb in (service.job, service.cancel, service.resume, service.artifact, service.receipt):
+        with pytest.raises(NotFoundError) as caught:
+            verb("last")
+        assert caught.value.code == "no_jobs"
+    with pytest.raises(NotFoundError):
+        service.jobs()
+    assert not settings.home.exists()
+
+
+def test_the_status_is_the_contracts(service, job):
+    status = service.status(job.id)
+    assert (status.status, status.progress, status.job_id) == (WireStatus.RUNNING, 0.0, job.id)
+    assert status.phase == "queued"
+
+
+def test_the_workers_events_are_folded(service, job):
+    homes.say(service.folder(job).events, job, kind="warning", message="look")
+    assert service.status(job.id).warnings == ("look",)
+    assert [e.message for e in service.events(job.id)] == ["look"]
+
+
+def test_the_workflows_log_is_told(service, job):
+    assert [e.message for e in service.log(job.id)] == ["submitted"]
+
+
+def test_logs_are_the_workers_output(service, job):
+    assert list(service.logs(job.id)) == []
+    service.folder(job).log.write_bytes(b"hello \xff\n")
+    assert "".join(service.logs(job.id)) == "hello \ufffd\n"
+
+
+def test_cancelling_wishes(service, job):
+    assert service.cancel(job.id).desired is Desired.CANCELLED
+
+
+def test_what_has_ended_is_not_cancelled(service, job, settings):
+    homes.finish(settings, job, Outcome.CANCELLED)
+    with pytest.raises(ConflictError) as caught:
+        service.cancel(job.id)
+    assert caught.value.code == "already_ended"
+
+
+def test_waiting_for_what_has_ended_returns_at_once(service, job, settings):
+    homes.finish(settings, job, Outcome.FAILED)
+    assert service.wait(job.id).outcome is Outcome.FAILED
+    assert list(service.events(job.id, follow=True)) == []
+    assert list(service.logs(job.id, follow=True)) == []
+
+
+def test_a_job_that_did_not_complete_is_resumed(service, job, settings):
+    homes.finish(settings, job, Outcome.FAILED)
+    again = service.resume(job.id)
+    assert (again.attempt, again.phase, again.outcome) == (2, JobPhase.QUEUED, None)
+
+
+@pytest.mark.parametrize(("outcome", "code"), [(None, "still_running"), ("completed", "completed")])
+def test_what_runs_or_completed_is_not_resumed(service, job, settings, outcome, code):
+    if outcome:
+        homes.finish(settings, job)
+    with pytest.raises(ConflictError) as caught:
+        service.resume(job.id)
+    assert caught.value.code == code
+
+
+def test_the_artifact_of_a_completed_job(service, job, settings, tmp_path):
+    homes.finish(settings, job)
+    assert service.artifact(job.id) == service.folder(job).artifact
+    target = service.artifact(job.id, tmp_path / "out")
+    assert target == tmp_path / "out"
+    assert (target / "receipt.json").is_file()
+    assert service.receipt(job.id).receipt.job == job.id
+    assert len(service.verify_receipt(job.id)) == len(service.verify_receipt(str(target))) == 4
+
+
+def test_a_damaged_artifact_is_neither_shown_nor_copied(service, job, settings, tmp_path):
+    homes.finish(settings, job)
+    (service.folder(job).artifact / "README.md").write_text("changed")
+    for verb in (service.artifact, lambda j: service.artifact(j, tmp_path / "out")):
+        with pytest.raises(ArtifactError):
+            verb(job.id)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.FAILED])
+def test_a_job_that_did_not_complete_has_no_artifact(service, job, settings, outcome):
+    if outcome:
+        homes.finish(settings, job, outcome)
+    for verb in (service.artifact, service.receipt, service.verify_receipt, service.chat_folder):
+        with pytest.raises(NotFoundError) as caught:
+            verb(job.id)
+        assert caught.value.code == "no_artifact"
+        assert job.id in str(caught.value.hint)
+
+
+def test_a_chat_takes_a_job_or_an_artifacts_folder(service, job, settings):
+    homes.finish(settings, job)
+    folder = service.folder(job).artifact
+    assert service.chat_folder(job.id) == service.chat_folder(str(folder)) == folder
+
+
+def test_a_chat_with_a_foreign_adapter_is_refused(service, tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UnsupportedError, match=r"spec\.yaml"):
+        service.chat_folder(str(tmp_path))
+
+
+def test_closing_twice_is_closing(service, job):
+    service.close()
+    service.close()
+    assert service.job(job.id).id == job.id

@@ -1,0 +1,113 @@
+"""Where a setting comes from, and what of the environment reaches a worker."""
+
+from pathlib import Path
+
+import pytest
+
+from podtune.app import settings
+from podtune.core.errors import SpecError
+
+
+def load(folder, **environment):
+    return settings.load(environment, folder)
+
+
+def test_defaults_need_nothing(tmp_path):
+    found = load(tmp_path)
+    assert found.settings.home == Path.home() / ".podtune"
+    assert found.settings.places == 1
+    assert set(found.origins.values()) == {"default"}
+
+
+def test_a_file_wins_over_the_defaults(tmp_path):
+    (tmp_path / "podtune.toml").write_text("places = 3\n")
+    found = load(tmp_path)
+    assert found.settings.places == 3
+    assert found.origins == {"home": "default", "places": str(tmp_path / "podtune.toml")}
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    (tmp_path / "podtune.toml").write_text('places = 3\nhome = "/from/file"\n')
+    found = load(tmp_path, PODTUNE_PLACES="5")
+    assert (found.settings.places, found.settings.home) == (5, Path("/from/file"))
+    assert found.origins["places"] == "PODTUNE_PLACES"
+
+
+def test_an_empty_variable_counts_as_none(tmp_path):
+    assert load(tmp_path, PODTUNE_PLACES="").origins["places"] == "default"
+
+
+def test_the_home_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load(tmp_path, PODTUNE_HOME="here").settings.home == tmp_path / "here"
+    assert load(tmp_path, PODTUNE_HOME="~/x").settings.home == Path.home() / "x"
+
+
+def test_the_present_folder_is_looked_in(tmp_path, monkeypatch):
+    (tmp_path / "podtune.toml").write_text("places = 4\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PODTUNE_PLACES", raising=False)
+    assert settings.load().settings.places == 4
+
+
+@pytest.mark.parametrize("value", ["0", "65", "many", "1.5"])
+def test_a_bad_value_names_where_it_stands(tmp_path, value):
+    with pytest.raises(SpecError, match="PODTUNE_PLACES") as caught:
+        load(tmp_path, PODTUNE_PLACES=value)
+    assert caught.value.code == "bad_setting"
+
+
+@pytest.mark.parametrize("text", ["places = 0", "unknown = 1", "places =", "\xff"])
+def test_a_bad_file_is_named(tmp_path, text):
+    (tmp_path / "podtune.toml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(SpecError, match=r"podtune\.toml") as caught:
+        load(tmp_path)
+    assert caught.value.code == "bad_setting"
+
+
+def test_everything_lies_in_the_home(tmp_path):
+    found = settings.Settings(home=tmp_path)
+    places = (found.jobs, found.models, found.database, found.driver_log, found.speed)
+    assert {p.parent for p in places} == {tmp_path}
+    assert len(set(places)) == 5
+
+
+SECRETS = {
+    "RUNPOD_API_KEY": "rpa_x",
+    "SUPABASE_URL": "https://x",
+    "SUPABASE_SERVICE_ROLE_KEY": "eyJ",
+    "AWS_ACCESS_KEY_ID": "AKIA",
+    "AWS_SECRET_ACCESS_KEY": "s",
+    "OPENAI_API_KEY": "sk-x",
+    "PODTUNE_HOME": "/x",
+}
+
+
+def test_no_key_of_a_vendor_reaches_a_worker(monkeypatch):
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    assert not set(settings.worker_environment()) & set(SECRETS)
+
+
+def test_a_worker_gets_what_it_needs(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    monkeypatch.setenv("PATH", "/bin")
+    monkeypatch.delenv("HF_HOME", raising=False)
+    found = settings.worker_environment()
+    assert (found["HF_TOKEN"], found["PATH"]) == ("hf_x", "/bin")
+    assert "HF_HOME" not in found
+    assert found["PYTHONUNBUFFERED"] == "1"
+
+
+def test_the_driver_gets_everything_and_its_home(monkeypatch):
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_x")
+    found = settings.driver_environment(Path("/some/home"))
+    assert (found["PODTUNE_HOME"], found["RUNPOD_API_KEY"]) == ("/some/home", "rpa_x")
+
+
+def test_only_vendor_keys_that_are_set(monkeypatch):
+    for name in settings.VENDOR_KEYS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    monkeypatch.setenv("RUNPOD_API_KEY", "")
+    assert settings.vendor_keys() == {"HF_TOKEN": "hf_x"}

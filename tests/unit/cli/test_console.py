@@ -1,0 +1,84 @@
+"""How an error looks to a person and to a program."""
+
+import json
+
+import pytest
+
+from podtune.cli import console
+from podtune.core.errors import DatasetError, SpecError
+from podtune.data.findings import finding
+
+SECRET = "hf_abcdefghijklmnop"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "json_wanted"),
+    [
+        (["podtune", "jobs"], False),
+        (["podtune", "jobs", "--output", "json"], True),
+        (["podtune", "jobs", "--output=json"], True),
+        (["podtune", "jobs", "--output", "human"], False),
+        (["podtune", "jobs", "--output"], False),
+        (["podtune", "plan", "json"], False),
+    ],
+)
+def test_json_is_given_when_it_is_asked_for(arguments, json_wanted):
+    assert console.wants_json(arguments) is json_wanted
+
+
+def test_a_person_reads_message_hint_and_code_on_stderr(capsys):
+    error = SpecError("[bold]no[/] 'x'", code="some_code", hint="say [y]")
+    console.render_error(error, ["podtune"])
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "error [bold]no[/] 'x'" in said.err
+    assert "next  say [y]" in said.err
+    assert "some_code" in said.err
+
+
+def test_a_program_reads_an_object_on_stdout(capsys):
+    error = SpecError("no", code="some_code", hint="h", context={"unknown": ["a"]})
+    console.render_error(error, ["podtune", "--output", "json"])
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert json.loads(said.out) == {
+        "error": {"code": "some_code", "message": "no", "hint": "h", "context": {"unknown": ["a"]}}
+    }
+
+
+@pytest.mark.parametrize("arguments", [["podtune"], ["podtune", "--output=json"]])
+def test_a_secret_in_an_error_is_blotted_out(capsys, arguments):
+    console.render_error(SpecError(f"bad {SECRET}", hint=f"not {SECRET}"), arguments)
+    said = capsys.readouterr()
+    assert SECRET not in said.out + said.err
+    assert "***" in said.out + said.err
+
+
+def test_findings_stand_at_their_lines(capsys):
+    found = [finding("bad_json", 7, 3, "x [y]"), finding("bom", 1), finding("bad_quoting")]
+    error = DatasetError("bad", context={"findings": [f.model_dump(mode="json") for f in found]})
+    console.render_error(error, ["podtune"])
+    said = capsys.readouterr().err
+    assert "line 7  bad_json  not valid JSON (x [y])" in said
+    assert "file  bad_quoting" in said
+    assert "byte order mark" not in said
+
+
+def test_of_many_findings_the_first_are_shown(capsys):
+    found = [finding("bad_json", n).model_dump(mode="json") for n in range(1, 41)]
+    console.render_error(DatasetError("bad", context={"findings": found}), ["podtune"])
+    said = capsys.readouterr().err
+    assert said.count("bad_json") == console.FINDINGS_SHOWN
+    assert "and 10 more" in said
+
+
+def test_json_keeps_letters_and_takes_odd_values(capsys):
+    from pathlib import Path
+
+    console.print_json({"ü": Path("/x")})
+    assert json.loads(capsys.readouterr().out) == {"ü": "/x"}
+
+
+def test_data_and_everything_else_go_different_ways():
+    assert not console.out().stderr
+    assert console.err().stderr

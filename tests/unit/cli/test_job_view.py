@@ -1,0 +1,161 @@
+"""Jobs on the screen: the list, the state, the end."""
+
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from rich.console import Console
+
+from podtune.app.progress import Folded
+from podtune.cli import job_view
+from podtune.core.events import Metrics
+from podtune.core.job import TerminationProof
+from podtune.core.states import JobPhase, Outcome, WorkerStage
+from podtune.core.wire import status_of
+from support import build
+
+PROOF = TerminationProof(instance_id="1:2", ended=0, absent_at=build.NOW, method="looked [well]")
+FACTS = {
+    "first_loss": 4.0,
+    "final_loss": 1.5,
+    "first_validation_loss": 4.1,
+    "final_validation_loss": 1.9,
+    "steps": 80,
+    "train_seconds": 100.0,
+    "tokens_processed": 12345,
+    "tokens_per_second": 123.0,
+    "peak_memory_bytes": 2 * 1024**3,
+}
+
+
+def shown(render, *values):
+    stream = io.StringIO()
+    render(Console(file=stream, width=160, highlight=False), *values)
+    return stream.getvalue()
+
+
+def ended(outcome=Outcome.COMPLETED, **changes):
+    return build.job(
+        phase=JobPhase.DONE,
+        outcome=outcome,
+        finished_at=build.NOW + timedelta(seconds=90),
+        proof=PROOF,
+        **changes,
+    )
+
+
+def test_a_job_for_programs_has_no_plan():
+    value = json.loads(json.dumps(job_view.job_json(ended())))
+    assert "plan" not in value
+    assert (value["id"], value["outcome"], value["phase"]) == ("demo-abc234", "completed", "done")
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_has_its_look(outcome):
+    assert str(outcome) in job_view.state_of(ended(outcome))
+
+
+def test_a_job_on_its_way_shows_its_phase():
+    assert "training" in job_view.state_of(build.job(phase=JobPhase.TRAINING))
+    leaving = build.job(phase=JobPhase.TERMINATING, outcome=Outcome.FAILED)
+    assert "terminating" in job_view.state_of(leaving)
+
+
+def test_the_list_has_a_line_for_each():
+    text = shown(job_view.render_jobs, [ended(title="a [b]"), build.job(id="other-1")])
+    lines = text.splitlines()
+    assert len(lines) == 3
+    assert "demo-abc234" in lines[1]
+    assert "a [b]" in lines[1]
+    assert "1 min 30 s" in lines[1]
+    assert "other-1" in lines[2]
+
+
+def test_an_empty_list_is_no_error():
+    assert "job" in shown(job_view.render_jobs, [])
+
+
+def status_text(job, folded):
+    return shown(job_view.render_status, job, status_of(job, folded.progress()), folded)
+
+
+def test_the_state_of_a_running_job():
+    folded = Folded(
+        attempt=1,
+        stage=WorkerStage.TRAINING,
+        step=10,
+        total_steps=40,
+        epoch=1.25,
+        metrics=Metrics(training_loss=2.0, validation_loss=2.2, throughput=50.0),
+        losses=((1, 3.0), (10, 2.0)),
+        facts={"train_tokens": 1000, "steps_per_epoch": 10},
+    )
+    text = status_text(build.job(phase=JobPhase.TRAINING), folded)
+    for expected in ("10 of 40, epoch 1.25", "2.000", "2.200", "50 tokens/s", "1 min 00 s left"):
+        assert expected in text
+
+
+def test_the_state_of_a_failed_job_gives_reason_and_next_step():
+    job = ended(
+        Outcome.FAILED,
+        error_code="worker_lost",
+        error_message="gone [x]",
+        advice="`podtune resume JOB`",
+    )
+    text = status_text(job, Folded())
+    for expected in ("gone [x]", "worker_lost", "podtune resume demo-abc234", "looked [well]"):
+        assert expected in text
+
+
+def artifact(tmp_path, samples=1):
+    said = [
+        {"question": f"q{n} [x]?", "expected": "e", "before": "b " * 100, "after": "after"}
+        for n in range(samples)
+    ]
+    (tmp_path / "samples.json").write_text(json.dumps(said))
+    return tmp_path
+
+
+def test_the_end_shows_figures_answers_and_the_next_step(tmp_path):
+    folded = Folded(facts=FACTS, losses=((1, 4.0), (80, 1.5)))
+    text = shown(job_view.render_end, ended(), folded, artifact(tmp_path))
+    for expected in (
+        "4.000 -> 1.500",
+        "4.100 -> 1.900",
+        "80 steps in 1 min 40 s",
+        "12,345 tokens",
+        "2.0 GiB",
+        "q0 [x]?",
+        "after",
+        "podtune receipt demo-abc234 --verify",
+        "podtune chat demo-abc234",
+    ):
+        assert expected in text
+
+
+def test_the_end_without_held_out_rows_and_samples(tmp_path):
+    facts = FACTS | {"final_validation_loss": None, "peak_memory_bytes": None}
+    text = shown(job_view.render_end, ended(), Folded(facts=facts), tmp_path)
+    assert "held-out" not in text
+    assert "done" in text
+
+
+def test_samples_are_read_or_absent(tmp_path):
+    assert job_view.read_samples(tmp_path) == []
+    (sample,) = job_view.read_samples(artifact(tmp_path))
+    assert sample.after == "after"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "short"),
+    [
+        ("short", 150, "short"),
+        ("two\n\n  words", 150, "two words"),
+        ("a long answer", 8, "a long …"),
+        ("exactly", 7, "exactly"),
+        ("unbroken", 4, "unbr …"),
+    ],
+)
+def test_answers_are_cut_at_a_word(text, limit, short):
+    assert job_view.shorten(text, limit) == short

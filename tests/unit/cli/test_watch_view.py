@@ -1,0 +1,145 @@
+"""A running job on the screen, with and without a terminal."""
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from podtune.cli.watch_view import BLOCKS, Watcher, sparkline, watch
+from podtune.core.events import EventKind, Metrics, Task, TrainingEvent, WorkerResult
+from podtune.core.states import JobPhase, WorkerStage
+from support import build
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def event(kind, stage=WorkerStage.TRAINING, attempt=1, **fields):
+    return TrainingEvent(
+        job="demo", attempt=attempt, seq=0, time=NOW, kind=kind, stage=stage, **fields
+    )
+
+
+def step(n, loss=2.0, total=20, attempt=1, **metrics):
+    return event(
+        EventKind.STEP,
+        attempt=attempt,
+        step=n,
+        total_steps=total,
+        metrics=Metrics(training_loss=loss, **metrics),
+    )
+
+
+def task(done, total, name="download", unit="bytes"):
+    found = Task(name=name, done=done, total=total, unit=unit)
+    return event(EventKind.TASK, WorkerStage.DOWNLOADING, task=found)
+
+
+def plain(*events):
+    stream = io.StringIO()
+    watch(Console(file=stream, width=120, highlight=False), events)
+    return stream.getvalue().splitlines()
+
+
+def live(*events):
+    stream = io.StringIO()
+    watch(Console(file=stream, width=120, force_terminal=True, highlight=False), events)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "drawn"),
+    [
+        ([], 24, ""),
+        ([4, 3, 2, 1], 4, "█▆▃▁"),
+        ([1.0], 24, "▁"),
+        ([2.0, 2.0], 24, "▁▁"),
+        ([4, 4, 1, 1], 2, "█▁"),
+    ],
+)
+def test_a_curve_in_blocks(values, width, drawn):
+    assert sparkline(values, width) == drawn
+
+
+@pytest.mark.parametrize("number", [1, 7, 24, 25, 100, 1001])
+def test_a_curve_is_never_wider_than_asked(number):
+    drawn = sparkline([float(n % 13) for n in range(number)])
+    assert len(drawn) == min(24, number)
+    assert set(drawn) <= set(BLOCKS)
+
+
+def test_without_a_terminal_each_tenth_is_said_once():
+    events = [step(n, total=100) for n in range(1, 101)]
+    lines = plain(*events)
+    assert len(lines) == 11
+    assert lines[0].startswith("train: step 1/100")
+    assert lines[-1].startswith("train: step 100/100")
+
+
+def test_a_download_is_told_in_bytes():
+    mib = 1024**2
+    lines = plain(*(task(n * mib, 200 * mib) for n in range(0, 201, 5)))
+    assert len(lines) == 11
+    assert lines[-1] == "download: 200 MiB of 200 MiB"
+
+
+def test_a_task_without_a_total_is_said_once():
+    assert len(plain(task(1, None), task(2, None), task(3, None))) == 1
+
+
+def test_a_task_in_other_units():
+    assert plain(task(4, 8, "answers before", "answers")) == ["answers before: 4/8 answers"]
+
+
+def test_the_figures_of_a_step():
+    facts = event(EventKind.FACTS, facts={"train_tokens": 1000, "steps_per_epoch": 10})
+    (line,) = plain(facts, step(2, 1.234, throughput=100.0, validation_loss=2.5))
+    for expected in ("step 2/20", "loss 1.234", "held-out 2.500", "100 tokens/s", "18 s left"):
+        assert expected in line
+
+
+def test_stages_are_named_once():
+    lines = plain(
+        event(EventKind.STAGE, WorkerStage.SAVING),
+        event(EventKind.STAGE, WorkerStage.PROVING),
+        event(EventKind.STAGE, WorkerStage.PROVING),
+        event(EventKind.RESULT, WorkerStage.UPLOADING, result=WorkerResult(ok=True)),
+    )
+    assert lines == ["save adapter", "prove in a fresh process"]
+
+
+def test_a_second_attempt_and_its_checkpoint_are_said():
+    resumed = event(EventKind.CHECKPOINT, attempt=2, step=12, message="resumed")
+    lines = plain(step(15), resumed, step(13, attempt=2))
+    assert "attempt 2" in lines
+    assert "resumed from step 12" in lines
+    assert sum(line.startswith("train:") for line in lines) == 2
+
+
+def test_a_warning_is_a_note_said_once_and_no_markup():
+    warning = event(EventKind.WARNING, message="loss is [odd]")
+    assert plain(warning, warning) == ["note loss is [odd]"]
+
+
+def test_a_terminal_shows_bars_and_the_last_figures():
+    text = live(
+        task(5, 10, "tokenise", "rows"),
+        step(20, 1.5),
+        event(EventKind.STAGE, WorkerStage.SAVING),
+        event(EventKind.RESULT, WorkerStage.UPLOADING, result=WorkerResult(ok=True)),
+    )
+    for expected in ("tokenise", "step 20/20", "save adapter"):
+        assert expected in text
+
+
+def test_a_failure_is_no_error_of_the_screen():
+    failed = WorkerResult(ok=False, error_code="x")
+    assert live(step(1), event(EventKind.RESULT, result=failed))
+
+
+def test_phases_before_the_worker_speaks_are_said_once():
+    stream = io.StringIO()
+    with Watcher(Console(file=stream, highlight=False)) as watcher:
+        for phase in (JobPhase.QUEUED, JobPhase.QUEUED, JobPhase.TRAINING, JobPhase.VALIDATING):
+            watcher.phase(build.job(phase=phase))
+    assert stream.getvalue().splitlines() == ["queued", "validating"]

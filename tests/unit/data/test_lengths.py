@@ -1,0 +1,76 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from podtune.data.lengths import (
+    CHARACTERS_PER_TOKEN,
+    TOKENS_PER_CONVERSATION,
+    TOKENS_PER_MESSAGE,
+    Lengths,
+    counted,
+    estimated,
+)
+from podtune.data.masks import IGNORED, Example, encode
+from support import build
+
+texts = st.text(min_size=1, max_size=500)
+
+
+def example(length, trained):
+    ids = tuple(range(length))
+    labels = (IGNORED,) * (length - trained) + ids[length - trained :]
+    return Example(ids, labels, line=1)
+
+
+def test_counted_lengths_are_those_of_the_examples():
+    lengths = counted([example(10, 4), example(3, 1)], [example(7, 2)])
+    assert lengths == Lengths(exact=True, train=(10, 3), trained=(4, 1), validation=(7,))
+
+
+def test_nothing_counted_is_nothing():
+    assert counted([], []) == Lengths(exact=True, train=(), trained=(), validation=())
+
+
+def test_an_estimate_says_so():
+    assert estimated(build.conversations(3), ()).exact is False
+
+
+def test_an_estimate_is_characters_and_markup():
+    lengths = estimated([build.conversation("q" * 43, "a" * 86)], [build.conversation("q", "a")])
+    markup = 2 * TOKENS_PER_MESSAGE + TOKENS_PER_CONVERSATION
+    assert lengths.train == (round(129 / CHARACTERS_PER_TOKEN) + markup,)
+    assert lengths.trained == (20 + 1,)
+    assert lengths.validation == (markup,)
+
+
+def test_a_row_with_its_own_system_text_gets_no_default_one():
+    bare, own = estimated(
+        [build.conversation("q", "a"), build.conversation("q", "a", system="")], ()
+    ).train
+    assert bare - own == TOKENS_PER_CONVERSATION - TOKENS_PER_MESSAGE
+
+
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=5))
+def test_trained_tokens_are_some_of_all(pairs):
+    rows = [build.conversation(question, answer) for question, answer in pairs]
+    lengths = estimated(rows, rows)
+    assert len(lengths.train) == len(lengths.trained) == len(lengths.validation) == len(rows)
+    assert lengths.train == lengths.validation
+    for trained, whole in zip(lengths.trained, lengths.train, strict=True):
+        assert 1 <= trained < whole
+
+
+@given(texts, texts, texts)
+def test_longer_answers_are_not_estimated_shorter(question, answer, more):
+    short, long = estimated(
+        [build.conversation(question, answer), build.conversation(question, answer + more)], ()
+    ).trained
+    assert long >= short
+
+
+def test_the_estimate_is_near_the_count_for_english(tmp_path):
+    # the tokenizer of the tests knows few words, so only the order of magnitude can agree
+    rows = build.conversations(20)
+    exact = counted(encode(rows, build.tokenizer_folder(tmp_path)).examples, ())
+    guess = estimated(rows, ())
+    assert sum(guess.train) == pytest.approx(sum(exact.train), rel=0.6)

@@ -1,0 +1,469 @@
+"""The loop over a real store, with a provider and effects of memory: to the end, whatever fails."""
+
+from concurrent.futures import Executor, Future
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from podtune.core.artifact import Artifact
+from podtune.core.errors import ArtifactError, DatasetError
+from podtune.core.events import EventKind, TrainingEvent, WorkerResult
+from podtune.core.job import Instance, TerminationProof
+from podtune.core.states import Desired, JobPhase, Outcome, WorkerStage
+from podtune.providers.base import InstanceState
+from podtune.workflow.folder import JobFolder
+from podtune.workflow.reconciler import RETRY_S, Reconciler
+from podtune.workflow.store import JobStore, LeaseLostError
+from support import build
+
+PLAN = build.plan()
+ARTIFACT = Artifact(uri="file:///x", files={"a": "b"}, size_bytes=1, sha256="c" * 64)
+
+
+class Clock:
+    """A clock that goes a little at every look."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+
+class Inline(Executor):
+    """Runs at once, in the caller."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - a future carries any error
+            future.set_exception(error)
+        return future
+
+
+class Held(Executor):
+    """Runs when it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        self.waiting.append((future, fn, args))
+        return future
+
+    def run(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for future, fn, args in waiting:
+            try:
+                future.set_result(fn(*args))
+            except Exception as error:  # noqa: BLE001 - a future carries any error
+                future.set_exception(error)
+
+
+class World:
+    """A provider and the effects on it; idempotent by name, as the real ones are."""
+
+    def __init__(self, clock) -> None:
+        self._clock = clock
+        self.running: dict[str, Instance] = {}
+        self.launches: list[str] = []
+        self.done: list[str] = []
+        self.fails: dict[str, list[Exception]] = {}
+        self.unproved = 0
+
+    def inspect(self, instance_id):
+        alive = any(i.id == instance_id for i in self.running.values())
+        return InstanceState.RUNNING if alive else InstanceState.GONE
+
+    def check_data(self, job):
+        self._note("check_data")
+
+    def stage(self, job):
+        self._note("stage")
+
+    def launch(self, job):
+        self._note("launch")
+        name = job.instance_name
+        if name not in self.running:
+            self.launches.append(name)
+            self.running[name] = Instance(
+                id=f"{len(self.launches)}:1", name=name, started_at=self._clock()
+            )
+        return self.running[name]
+
+    def verify(self, job):
+        self._note("verify")
+        return ARTIFACT
+
+    def terminate(self, job):
+        self._note("terminate")
+        if self.unproved:
+            self.unproved -= 1
+            return None
+        ended = int(self.running.pop(job.instance_name or "", None) is not None)
+        return TerminationProof(
+            instance_id=job.instance_id, ended=ended, absent_at=self._clock(), method="looked"
+        )
+
+    def receipt(self, job):
+        assert job.proof is not None
+        self._note("receipt")
+
+    def _note(self, name):
+        self.done.append(name)
+        if self.fails.get(name):
+            raise self.fails[name].pop(0)
+
+
+class Bench:
+    """A store, a world and as many reconcilers as a test wants."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.store = JobStore(folder / "podtune.db", clock=self.clock)
+        self.world = World(self.clock)
+        self.token = self.store.take_lease("me", 1e6)
+        self.reconciler = self.another()
+
+    def another(self, *, executor=None, places=1) -> Reconciler:
+        return Reconciler(
+            self.store,
+            self.world,
+            self.world,
+            lambda job_id: JobFolder(self.folder / job_id),
+            executor=executor or Inline(),
+            clock=self.clock,
+            places=places,
+        )
+
+    def add(self, name="demo-1", **changes):
+        (self.folder / name).mkdir()
+        job = build.job(id=name, plan=PLAN, created_at=self.clock(), **changes)
+        self.store.add(job)
+        return job
+
+    def say(self, result, job="demo-1", attempt=1) -> None:
+        """The worker's last word."""
+        line = TrainingEvent(
+            job=job,
+            attempt=attempt,
+            seq=0,
+            time=self.clock(),
+            kind=EventKind.RESULT,
+            stage=WorkerStage.UPLOADING,
+            result=result,
+        ).line()
+        with (self.folder / job / "events.jsonl").open("a") as stream:
+            stream.write(line + "\n")
+
+    def until(self, phase, job="demo-1", reconciler=None):
+        """Tick until a job is in a phase."""
+        for _ in range(40):
+            found = self.store.get(job)
+            if found.phase is phase:
+                return found
+            (reconciler or self.reconciler).tick(self.token)
+        raise AssertionError(f"{job} stays in {self.store.get(job).phase}")
+
+    def end(self, job="demo-1", reconciler=None):
+        return self.until(JobPhase.DONE, job, reconciler)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Bench(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_the_happy_way(bench):
+    bench.add()
+    training = bench.until(JobPhase.TRAINING)
+    assert training.instance_id == "1:1"
+    bench.say(WorkerResult(ok=True))
+    done = bench.end()
+    assert done.outcome is Outcome.COMPLETED
+    assert done.proof is not None
+    assert done.proof.ended == 1
+    assert done.error_code is None
+    assert bench.world.done == [
+        "check_data", "stage", "launch", "verify", "terminate", "receipt",
+    ]  # fmt: skip
+    assert bench.world.running == {}
+
+
+def test_a_tick_tells_how_many_are_left(bench):
+    assert bench.reconciler.tick(bench.token) == 0
+    bench.add()
+    assert bench.reconciler.tick(bench.token) == 1
+
+
+def test_the_log_tells_the_story(bench):
+    job = bench.add()
+    bench.until(JobPhase.TRAINING)
+    bench.say(WorkerResult(ok=True))
+    bench.end()
+    notes = [e.message for e in bench.store.log(job.id)]
+    assert notes[0] == "submitted"
+    assert notes[-1] == "completed; receipt signed"
+    assert any(n.startswith("will launch pt-owner123-demo-1-1") for n in notes)
+
+
+def test_a_failed_worker_is_terminated_and_failed(bench):
+    bench.add()
+    bench.until(JobPhase.TRAINING)
+    bench.say(WorkerResult(ok=False, error_code="loss_not_finite", error_message="m"))
+    done = bench.end()
+    assert (done.outcome, done.error_code) == (Outcome.FAILED, "loss_not_finite")
+    assert bench.world.running == {}
+    assert "receipt" not in bench.world.done
+
+
+def test_a_worker_that_vanishes_is_lost(bench):
+    bench.add()
+    bench.until(JobPhase.TRAINING)
+    bench.world.running.clear()
+    done = bench.end()
+    assert (done.outcome, done.error_code) == (Outcome.FAILED, "worker_lost")
+
+
+def test_a_result_written_just_before_the_end_is_not_missed(bench):
+    bench.add()
+    bench.until(JobPhase.TRAINING)
+    bench.say(WorkerResult(ok=True))
+    bench.world.running.clear()
+    assert bench.end().outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [
+        JobPhase.QUEUED,
+        JobPhase.VALIDATING,
+        JobPhase.STAGING,
+        JobPhase.PROVISIONING,
+        JobPhase.TRAINING,
+        JobPhase.RETRIEVING,
+    ],
+)
+def test_a_cancel_in_any_phase_ends_with_nothing_running(bench, phase):
+    job = bench.add()
+    if phase is JobPhase.RETRIEVING:
+        bench.until(JobPhase.TRAINING)
+        bench.say(WorkerResult(ok=True))
+    bench.until(phase)
+    bench.store.cancel(job.id)
+    done = bench.end()
+    assert (done.outcome, done.desired) == (Outcome.CANCELLED, Desired.CANCELLED)
+    assert done.proof is not None
+    assert bench.world.running == {}
+
+
+def test_a_cancel_while_the_launch_is_under_way_ends_what_was_launched(bench):
+    job = bench.add()
+    held = Held()
+    slow = bench.another(executor=held)
+    for _ in range(10):
+        slow.tick(bench.token)
+        if held.waiting and held.waiting[0][2][1].value == "launch":
+            break
+        held.run()
+    bench.store.cancel(job.id)
+    slow.tick(bench.token)
+    assert bench.store.get(job.id).phase is JobPhase.TERMINATING
+    for _ in range(6):
+        held.run()
+        slow.tick(bench.token)
+    done = bench.store.get(job.id)
+    assert done.phase is JobPhase.DONE
+    assert bench.world.launches == ["pt-owner123-demo-1-1"]
+    assert bench.world.running == {}
+    assert done.proof is not None
+    assert done.proof.ended == 1
+
+
+@pytest.mark.parametrize("effect", ["check_data", "stage", "launch", "verify"])
+def test_an_error_of_ours_fails_the_job_with_its_code(bench, effect):
+    bench.world.fails[effect] = [DatasetError("no", code="data_changed", hint="plan again")]
+    bench.add()
+    bench.say(WorkerResult(ok=True))
+    done = bench.end()
+    assert (done.outcome, done.error_code, done.advice) == (
+        Outcome.FAILED,
+        "data_changed",
+        "plan again",
+    )
+    assert bench.world.done[-1] == "terminate"
+    assert bench.world.running == {}
+
+
+@pytest.mark.parametrize("effect", ["check_data", "stage", "launch", "verify", "receipt"])
+def test_an_error_of_the_system_fails_the_job_as_unusable_state(bench, effect):
+    bench.world.fails[effect] = [OSError(28, "No space left on device")]
+    bench.add()
+    bench.say(WorkerResult(ok=True))
+    done = bench.end()
+    assert (done.outcome, done.error_code) == (Outcome.FAILED, "state_unusable")
+    assert "No space left" in str(done.error_message)
+    assert bench.world.running == {}
+
+
+@pytest.mark.parametrize("effect", ["check_data", "stage", "launch", "verify", "receipt"])
+def test_an_error_nobody_thought_of_fails_its_job_and_leaves_nothing_running(bench, effect):
+    bench.world.fails[effect] = [ValueError("a bug of ours")] * 3
+    bench.add()
+    bench.say(WorkerResult(ok=True))
+    done = bench.end()
+    assert done.outcome is Outcome.FAILED
+    assert bench.world.running == {}
+
+
+def test_a_receipt_that_cannot_be_written_fails_the_job(bench):
+    bench.world.fails["receipt"] = [ArtifactError("changed", code="integrity_mismatch")]
+    bench.add()
+    bench.say(WorkerResult(ok=True))
+    done = bench.end()
+    assert (done.outcome, done.error_code) == (Outcome.FAILED, "integrity_mismatch")
+
+
+@pytest.mark.parametrize("error", [OSError("busy"), DatasetError("x"), ValueError("anything")])
+def test_a_termination_that_fails_is_tried_again_after_a_pause(bench, error):
+    job = bench.add()
+    bench.until(JobPhase.TRAINING)
+    bench.world.fails["terminate"] = [error]
+    bench.store.cancel(job.id)
+    for _ in range(20):
+        bench.reconciler.tick(bench.token)
+    assert bench.store.get(job.id).phase is JobPhase.TERMINATING
+    assert bench.world.done.count("terminate") == 1
+    bench.clock.now += timedelta(seconds=RETRY_S)
+    done = bench.end()
+    assert done.proof is not None
+    assert bench.world.done.count("terminate") == 2
+
+
+def test_a_termination_without_proof_is_tried_until_there_is_one(bench):
+    job = bench.add()
+    bench.until(JobPhase.TRAINING)
+    bench.world.unproved = 5
+    bench.store.cancel(job.id)
+    for _ in range(30):
+        bench.reconciler.tick(bench.token)
+        bench.clock.now += timedelta(seconds=RETRY_S)
+    assert bench.store.get(job.id).is_finished
+    assert bench.world.done.count("terminate") == 6
+
+
+@pytest.mark.parametrize("crashes", range(1, 12))
+def test_a_driver_that_dies_at_any_tick_is_followed_by_one_that_goes_on(bench, crashes):
+    bench.add()
+    said = False
+    for _ in range(40):
+        reconciler = bench.another()
+        for _ in range(crashes):
+            reconciler.tick(bench.token)
+            if bench.store.get("demo-1").phase is JobPhase.TRAINING and not said:
+                bench.say(WorkerResult(ok=True))
+                said = True
+    # a reconciler that lives for a single tick asks and never hears: it only must not do harm
+    if crashes > 1:
+        assert bench.store.get("demo-1").outcome is Outcome.COMPLETED
+        assert bench.world.running == {}
+    assert len(bench.world.launches) <= 1
+
+
+def test_a_crash_between_launch_and_its_commit_launches_only_once(bench):
+    bench.add()
+    bench.until(JobPhase.PROVISIONING)
+    bench.reconciler.tick(bench.token)  # the intent
+    bench.reconciler.tick(bench.token)  # launched; the result never comes to be known
+    assert bench.world.launches == ["pt-owner123-demo-1-1"]
+    assert bench.store.get("demo-1").instance_id is None
+    successor = bench.another()
+    assert bench.until(JobPhase.TRAINING, reconciler=successor).instance_id == "1:1"
+    assert len(bench.world.launches) == 1
+
+
+def test_one_place_queues_the_second_job(bench):
+    bench.add("demo-1")
+    bench.add("demo-2")
+    bench.until(JobPhase.TRAINING, "demo-1")
+    for _ in range(5):
+        bench.reconciler.tick(bench.token)
+    assert bench.store.get("demo-2").phase is JobPhase.QUEUED
+    bench.say(WorkerResult(ok=True), "demo-1")
+    bench.end("demo-1")
+    bench.until(JobPhase.TRAINING, "demo-2")
+    assert bench.world.launches == ["pt-owner123-demo-1-1", "pt-owner123-demo-2-1"]
+
+
+def test_two_places_run_two_jobs_and_no_third(bench):
+    for n in (1, 2, 3):
+        bench.add(f"demo-{n}")
+    wide = bench.another(places=2)
+    for _ in range(12):
+        wide.tick(bench.token)
+    phases = [bench.store.get(f"demo-{n}").phase for n in (1, 2, 3)]
+    assert phases == [JobPhase.TRAINING, JobPhase.TRAINING, JobPhase.QUEUED]
+
+
+def test_a_resumed_job_is_another_attempt_under_another_name(bench):
+    job = bench.add()
+    bench.until(JobPhase.TRAINING)
+    bench.store.cancel(job.id)
+    bench.store.reopen(bench.end())
+    bench.until(JobPhase.TRAINING)
+    bench.say(WorkerResult(ok=True), attempt=2)
+    done = bench.end()
+    assert (done.attempt, done.outcome) == (2, Outcome.COMPLETED)
+    assert bench.world.launches == ["pt-owner123-demo-1-1", "pt-owner123-demo-1-2"]
+
+
+def test_a_lost_lease_stops_the_tick(bench):
+    bench.add()
+    bench.store.take_lease("other", 20, dead="me")
+    with pytest.raises(LeaseLostError):
+        bench.reconciler.tick(bench.token)
+    assert bench.world.done == []
+
+
+def test_one_slow_job_does_not_hold_up_another(bench):
+    bench.add("demo-1")
+    bench.add("demo-2")
+    held = Held()
+    wide = bench.another(executor=held, places=2)
+    for _ in range(3):
+        wide.tick(bench.token)
+    stuck, waiting = held.waiting[0], held.waiting[1:]
+    held.waiting = waiting
+    for _ in range(20):
+        held.run()
+        wide.tick(bench.token)
+        held.waiting = [w for w in held.waiting if w is not stuck]
+    assert bench.store.get("demo-1").phase is JobPhase.VALIDATING
+    assert bench.store.get("demo-2").phase is JobPhase.TRAINING
+
+
+def test_absence_is_noted_for_an_instance_launched_while_it_was_cancelled(bench):
+    job = bench.add()
+    held = Held()
+    slow = bench.another(executor=held)
+    for _ in range(10):
+        slow.tick(bench.token)
+        if held.waiting and held.waiting[0][2][1].value == "launch":
+            break
+        held.run()
+    bench.store.cancel(job.id)
+    for _ in range(8):
+        slow.tick(bench.token)
+        held.run()
+    assert bench.store.get(job.id).is_finished
+    with bench.store._engine.connect() as connection:
+        from sqlalchemy import text
+
+        open_rows = text("SELECT count(*) FROM instances WHERE absent_at IS NULL")
+        assert connection.execute(open_rows).scalar_one() == 0
