@@ -71,7 +71,7 @@ def launched(provider: Provider, request: LaunchRequest) -> Instance:
 def test_a_launched_instance_runs_under_its_name(provider, start):
     before = datetime.now(UTC) - timedelta(seconds=5)
     request = start()
-    instance = provider.launch(request)
+    instance = launched(provider, request)
     assert instance.name == request.name
     assert before < instance.started_at < datetime.now(UTC) + timedelta(seconds=5)
     assert provider.inspect(instance.id) is InstanceState.RUNNING
@@ -162,6 +162,6 @@ def test_a_relaunch_after_the_end_is_another_instance(provider, start):
     request = start()
     first = launched(provider, request)
     provider.terminate(request.name, first.id)
-    second = provider.launch(request)
+    second = launched(provider, request)
     assert second.id != first.id
     assert provider.inspect(first.id) is InstanceState.GONE

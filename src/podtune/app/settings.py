@@ -30,7 +30,7 @@ WORKER_VARIABLES: Final = (
     "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE",
-    "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OMP_WAIT_POLICY",
 )  # fmt: skip
 """What a worker on this machine inherits; no other key of the user's environment reaches it."""
 
@@ -124,7 +124,10 @@ def worker_environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in WORKER_VARIABLES if name in os.environ}
     if sys.platform == "win32":
         kept |= {n: os.environ[n] for n in ("SYSTEMROOT", "TEMP", "TMP") if n in os.environ}
-    return kept | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+    # Threads that wait by sleeping: on a busy machine spinning ones slowed a step down 3-20 times
+    # (bench/contention.py), and on an idle one it costs nothing.
+    waiting = {"OMP_WAIT_POLICY": "PASSIVE"}
+    return waiting | kept | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def driver_environment(home: Path) -> dict[str, str]:

@@ -101,7 +101,7 @@ class MemoryEstimate(_Part):
     activations: int
     logits: int
     overhead: int
-    """Libraries, allocator, margin."""
+    """Interpreter and libraries."""
     total: int
     adapter_parameters: int
 
@@ -112,7 +112,7 @@ class MemoryEstimate(_Part):
             "adapter and optimizer": self.adapter,
             "activations": self.activations,
             "logits": self.logits,
-            "libraries and margin": self.overhead,
+            "libraries": self.overhead,
         }
 
 

@@ -91,7 +91,11 @@ def _encode_one(
     try:
         texts = _texts(messages, folder)
     except TemplateRefusedError as error:
-        return [], finding("template_refused", line, detail=error.message[:120])
+        return [], finding(
+            "template_refused",
+            line,
+            detail=error.message.removeprefix("the chat template refused: ")[:120],
+        )
     examples: list[Example] = []
     for text in texts:
         encoding = folder.tokenizer.encode(text.text, add_special_tokens=False)

@@ -77,7 +77,7 @@ class ChatTemplate:
         except _TEMPLATE_FAULTS as error:
             # Only words of the template itself are passed on; others may quote the row.
             words = str(error) if str(error) in self._source else type(error).__name__
-            raise TemplateRefusedError(words) from error
+            raise TemplateRefusedError(f"the chat template refused: {words}") from error
 
 
 class TokenizerFolder:

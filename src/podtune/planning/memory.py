@@ -1,8 +1,8 @@
 """How much memory a LoRA training needs, by parts.
 
 Source: the lab of 2026-11-22 that measured the bytes autograd keeps (saved-tensor hooks; residual
-under 1 %): per token and layer 7h + 3kv + 4I + 7r + 12 elements without checkpointing. On a CPU
-the libraries' share is measured by `bench/memory.py`; on a GPU it is assumed.
+under 1 %): per token and layer 7h + 3kv + 4I + 7r + 12 elements without checkpointing. What the
+libraries and the allocator take on top is measured on a CPU and assumed on a GPU.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,14 @@ from podtune.core.plan import BaseModelFacts, MemoryEstimate
 from podtune.core.units import GIB
 from podtune.planning.model_facts import LinearShape, linear_shapes, sizes_of
 
-LIBRARIES_BYTES: Final = {"cpu": int(0.55 * GIB), "mps": int(0.8 * GIB), "cuda": int(1.0 * GIB)}
-"""Interpreter, libraries and context before any weight. cpu: `bench/memory.py`, 2026-11-22."""
+LIBRARIES_BYTES: Final = {"cpu": int(0.72 * GIB), "mps": int(0.8 * GIB), "cuda": int(1.0 * GIB)}
+"""Interpreter, libraries and context before any weight. cpu: `bench/memory.py`, 2026-11-22; the
+others are assumed."""
 
-MARGIN: Final = 0.06
-"""Share added for the allocator's fragmentation (assumed)."""
+ALLOCATOR: Final = {"cpu": 2.4, "mps": 1.06, "cuda": 1.06}
+"""Memory taken over bytes kept, for what comes and goes in every step. cpu: glibc's allocator
+keeps freed blocks of many sizes, measured 1.9-2.4 by `bench/memory.py`, 2026-11-22; the others are
+the caching allocators' fragmentation, assumed."""
 
 ADAPTER_BYTES_PER_PARAMETER: Final = 16
 """fp32 weight, gradient and two AdamW moments."""
@@ -83,17 +86,17 @@ def estimate(  # noqa: PLR0913 - the formula's own variables
     per_token_layer = (
         7 * facts.hidden_size + 3 * facts.kv_size + 4 * facts.intermediate_size + 7 * rank + 12
     )
-    activations = tokens_per_pass * facts.layers * per_token_layer * width
+    factor = ALLOCATOR[device_kind]
+    activations = int(tokens_per_pass * facts.layers * per_token_layer * width * factor)
     # Saved logits, their fp32 copy and the gradient at the peak: about 2.5 x V per position.
-    logits = int(trained_per_pass * facts.vocab_size * 2.5 * 4)
-    computed = weights + adapter + activations + logits
-    overhead = LIBRARIES_BYTES[device_kind] + int(computed * MARGIN)
+    logits = int(trained_per_pass * facts.vocab_size * 2.5 * 4 * factor)
+    overhead = LIBRARIES_BYTES[device_kind]
     return MemoryEstimate(
         weights=weights,
         adapter=adapter,
         activations=activations,
         logits=logits,
         overhead=overhead,
-        total=computed + overhead,
+        total=weights + adapter + activations + logits + overhead,
         adapter_parameters=parameters,
     )

@@ -26,13 +26,16 @@ class Bench:
         self._workers = folder / "worker"
         self.name = f"pt-test{secrets.token_hex(4)}-job-1"
         self.provider = LocalProvider(self._workers, grace_s=0.5)
+        self._launched: list[str] = []
         self._others: list[subprocess.Popen[bytes]] = []
 
     def launch(self, program, **environment):
         workers.make(self._workers, program)
-        return self.provider.launch(
+        instance = self.provider.launch(
             LaunchRequest(self.name, self.folder, workers.environment() | environment)
         )
+        self._launched.append(instance.id)
+        return instance
 
     def ready(self) -> tuple[int, int]:
         """Pid and session of the worker, once it runs."""
@@ -53,7 +56,8 @@ class Bench:
         return psutil.Process(child.pid)
 
     def close(self) -> None:
-        self.provider.terminate(self.name, None)
+        for instance_id in self._launched:
+            self.provider.terminate(self.name, instance_id)
         for name in ("ready", "child", "family"):
             path = self.folder / name
             if path.is_file() and path.read_text():

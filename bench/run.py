@@ -1,0 +1,13 @@
+"""`make bench`: every benchmark in turn, each in a process of its own."""
+
+import subprocess
+import sys
+
+import measure
+
+NAMES = ("cli", "tokens", "training", "memory", "contention")
+
+if __name__ == "__main__":
+    for name in NAMES:
+        print(f"== {name}")
+        subprocess.run([sys.executable, str(measure.HERE / f"{name}.py")], check=True)
