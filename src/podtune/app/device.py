@@ -53,16 +53,17 @@ def _cuda() -> Device | None:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    first = answer.strip().splitlines()[:1]
-    if not first:
+    fields = [part.strip() for part in answer.strip().split("\n")[0].rsplit(",", 2)]
+    if len(fields) != 3:
         return None
-    name, memory, capability = (part.strip() for part in first[0].rsplit(",", 2))
+    name, memory, capability = fields
+    shared = not memory.replace(".", "").isdigit()  # such a card shares the machine's memory
     return Device(
         kind="cuda",
         name=name,
-        memory_bytes=int(float(memory)) * MIB,
+        memory_bytes=_memory_limit() if shared else int(float(memory)) * MIB,
         cores=_cores(),
-        bf16=float(capability) >= 8.0,  # Ampere and newer
+        bf16=capability.split(".")[0].isdigit() and int(capability.split(".")[0]) >= 8,  # Ampere
     )
 
 

@@ -81,7 +81,7 @@ class LocalEffects:
             if running:
                 return running[0]
             began = job.intent_at or job.created_at
-            return Instance(id=f"0:{name}", name=name, started_at=began)
+            return Instance(id=f"ended:{name}", name=name, started_at=began)
         return self._provider.launch(LaunchRequest(name, folder.path, self._environment))
 
     def verify(self, job: Job) -> Artifact:

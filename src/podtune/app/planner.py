@@ -14,7 +14,7 @@ from podtune.core.spec import TrainingSpec
 from podtune.data import lengths, reader, split
 from podtune.data.masks import encode
 from podtune.data.template import TokenizerFolder
-from podtune.intake.resolve import resolve
+from podtune.intake.resolve import read_spec_file, resolve
 from podtune.planning import model_facts
 from podtune.planning import plan as planning
 from podtune.storage import base_models
@@ -220,8 +220,8 @@ def source_request(
     Raises:
         SpecError: a spec file that cannot be read; a source that is not built yet.
     """
-    from podtune.intake.resolve import read_spec_file
-
+    if minutes is not None and not 0 < minutes < 1e6:
+        raise SpecError(f"--minutes {minutes:g} is no length of time", hint="e.g. --minutes 30")
     if "://" in source:
         raise SpecError(
             f"{source!r} is an address; only files on this machine can be read yet",

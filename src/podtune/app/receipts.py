@@ -2,9 +2,8 @@
 
 import json
 import platform
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -81,7 +80,7 @@ def make(
         absence=absence,
         versions={str(k): str(v) for k, v in dict(facts.get("versions", {})).items()}
         | {"system": platform.system()},
-        created_at=datetime.now(UTC),
+        created_at=absence.absent_at,  # a receipt made again is the same receipt
     )
 
 
@@ -124,7 +123,10 @@ def verify(folder: Path, own_public_key: str) -> list[str]:
     whose = (
         "this installation's" if signed.public_key == own_public_key else "another installation's"
     )
-    expected: Any = signed.receipt.artifact["files"]
+    named: Any = signed.receipt.artifact.get("files")
+    if not isinstance(named, dict):
+        raise ArtifactError("the receipt names no files", code="bad_receipt")
+    expected = cast("dict[str, str]", named)
     artifact = artifact_folder.verify(folder, expected)
     proof = signed.receipt.effect
     return [

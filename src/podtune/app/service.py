@@ -16,9 +16,15 @@ from podtune.app.effects import data_names
 from podtune.app.installation import owner, random_word, signing_key
 from podtune.app.progress import Folded, fold
 from podtune.app.settings import Settings
-from podtune.core.artifact import SignedReceipt
+from podtune.core.artifact import RECEIPT, SignedReceipt
 from podtune.core.dataset import DatasetReport
-from podtune.core.errors import ConflictError, DatasetError, NotFoundError, UnsupportedError
+from podtune.core.errors import (
+    ConflictError,
+    DatasetError,
+    NotFoundError,
+    StateError,
+    UnsupportedError,
+)
 from podtune.core.events import TrainingEvent
 from podtune.core.job import Job
 from podtune.core.plan import Plan
@@ -78,6 +84,7 @@ class Service:
         if digest is not None and digest != plan.digest:
             raise ConflictError("this is not the plan that was approved", code="plan_changed")
         _refuse_unable()
+        _make_home(self.settings.home)
         job = self._new_job(plan)
         folder = JobFolder(self.settings.jobs / job.id)
         try:
@@ -197,8 +204,8 @@ class Service:
         return artifact_folder.copy(folder, to.expanduser().absolute()) if to else folder
 
     def receipt(self, job_id: str) -> SignedReceipt:
-        """The signed receipt of a completed job."""
-        return receipts.read(self.folder(self._completed(job_id)).artifact)
+        """The signed receipt of a completed job, or of an artifact's folder."""
+        return receipts.read(self._receipt_folder(job_id))
 
     def verify_receipt(self, job_or_folder: str) -> list[str]:
         """Check a receipt against its artifact; what was checked, in words.
@@ -206,10 +213,14 @@ class Service:
         Raises:
             ArtifactError: something does not hold.
         """
-        path = Path(job_or_folder)
-        is_folder = (path / "receipt.json").is_file()
-        folder = path if is_folder else self.folder(self._completed(job_or_folder)).artifact
+        folder = self._receipt_folder(job_or_folder)
         return receipts.verify(folder, signing_key(self.settings.home).public_base64)
+
+    def _receipt_folder(self, job_or_folder: str) -> Path:
+        path = Path(job_or_folder)
+        if (path / RECEIPT).is_file():
+            return path
+        return self.folder(self._completed(job_or_folder)).artifact
 
     def chat_folder(self, job_or_folder: str) -> Path:
         """The adapter a chat should load: an artifact folder, or a completed job's.
@@ -265,7 +276,14 @@ class Service:
             pairs.append((spec.validation_source, validation, plan.validation_report.sha256))
         for source, name, sha256 in pairs:
             target = folder.data_file(name)
-            shutil.copyfile(source, target)
+            try:
+                shutil.copyfile(source, target)
+            except FileNotFoundError as error:
+                raise DatasetError(
+                    f"{source!r} is gone since it was planned",
+                    code="data_changed",
+                    hint="plan again",
+                ) from error
             if artifact_folder.sha256_file(target) != sha256:
                 raise DatasetError(
                     f"{source!r} was changed after it was planned",
@@ -299,6 +317,21 @@ class Service:
             self._open(), lambda: driver.spawn(self.settings), is_dead=driver.is_dead
         ):
             self._spawned_at = now
+
+
+def _make_home(home: Path) -> None:
+    """Create the home.
+
+    Raises:
+        StateError: it cannot be created.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(
+            f"PODTUNE_HOME {str(home)!r} cannot be made: {error.strerror or error}",
+            hint="set PODTUNE_HOME to a folder you may write to",
+        ) from error
 
 
 def _refuse_unable() -> None:

@@ -14,6 +14,7 @@ def main() -> None:
     except PodtuneError as error:
         render_error(error, sys.argv)
         sys.exit(exit_code(error))
-    except BrokenPipeError:  # the reader of our output went away
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit as leaving:
+        # click answers a reader that went away (`| head`) with 1; for us that is no error
+        gone = isinstance(leaving.__context__, BrokenPipeError)
+        raise SystemExit(0 if gone else leaving.code) from None

@@ -166,6 +166,8 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
 ) -> None:
     """Print the worker's own output, then what the workflow did."""
+    from rich.markup import escape
+
     service = _service()
     try:
         for block in service.logs(job, follow=follow):
@@ -176,7 +178,7 @@ def logs(
     for entry in service.log(job):
         time = f"{entry.time.astimezone():%H:%M:%S}"
         err().print(
-            f"[dim]{time} attempt {entry.attempt} {entry.phase}:[/] {entry.message}", markup=True
+            f"[dim]{time} attempt {entry.attempt} {entry.phase}:[/] {escape(entry.message)}"
         )
 
 

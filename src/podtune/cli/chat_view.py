@@ -1,5 +1,6 @@
 """Talking to an adapter in the terminal; the model lives in a worker program."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -37,12 +38,15 @@ class ChatProgram:
     def close(self) -> None:
         """End the program and everything it holds."""
         if self._process.stdin:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it ended by itself
+                self._process.stdin.close()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def wait_ready(self) -> None:
         """Block until the model is loaded.

@@ -33,7 +33,12 @@ def err() -> Console:
 
 def print_json(value: object) -> None:
     """A value as indented JSON on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))  # noqa: T201 - the renderer
+    print(as_json(value))  # noqa: T201 - the renderer
+
+
+def as_json(value: object) -> str:
+    """A value as indented JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -45,7 +50,7 @@ def wants_json(arguments: Sequence[str]) -> bool:
 def render_error(error: PodtuneError, arguments: Sequence[str]) -> None:
     """Show an error: what happened, the rows concerned, the next step."""
     if wants_json(arguments):
-        print_json({"error": error.to_json()})
+        print(scrub(as_json({"error": error.to_json()})))  # noqa: T201 - the renderer
         return
     console = err()
     console.print(f"[bold red]error[/] {escape(scrub(error.message))}", soft_wrap=True)
@@ -53,7 +58,7 @@ def render_error(error: PodtuneError, arguments: Sequence[str]) -> None:
     if isinstance(findings, list):
         _render_findings(console, cast("list[dict[str, Any]]", findings))
     if error.hint:
-        console.print(f"[bold]next[/]  {escape(error.hint)}", soft_wrap=True)
+        console.print(f"[bold]next[/]  {escape(scrub(error.hint))}", soft_wrap=True)
     console.print(f"[dim]code  {error.code}[/]")
 
 

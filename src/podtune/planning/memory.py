@@ -51,6 +51,8 @@ def adapter_parameters(
             f"adapter.target_modules: {', '.join(unknown)} is no linear layer of this model",
             hint=f"choose from {', '.join(sorted(known))}, or all-linear",
         )
+    if not names:
+        raise SpecError("adapter.target_modules is empty", hint="leave it at all-linear")
     adapted = [shape for shape in shapes if shape.name in names]
     smallest = min(min(shape.inputs, shape.outputs) for shape in adapted)
     if rank > smallest:

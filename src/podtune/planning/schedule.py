@@ -110,7 +110,8 @@ def shortened(
         )
     done = steps / schedule.steps_per_epoch
     left = [
-        f"{schedule.steps - steps} of {schedule.steps} steps ({done:.1f} of {epochs:g} epochs run)"
+        *schedule.left_out,
+        f"{schedule.steps - steps} of {schedule.steps} steps ({done:.1f} of {epochs:g} epochs run)",
     ]
     if done < 1:
         unseen = round((1 - done) * schedule.rows_per_epoch)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from podtune.core.artifact import RECEIPT, REQUIRED_FILES, Artifact, EffectProof
+from pydantic import ValidationError
+
+from podtune.core.artifact import PROOF, RECEIPT, REQUIRED_FILES, Artifact, EffectProof
 from podtune.core.errors import ArtifactError, ConflictError
 
 _CHUNK: Final = 1024 * 1024
@@ -24,7 +26,7 @@ def sha256_file(path: Path) -> str:
 
 def checksums(folder: Path) -> dict[str, str]:
     """File -> sha256 for every file of an artifact but the receipt, sorted by name."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != RECEIPT)
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / RECEIPT)
     return {p.relative_to(folder).as_posix(): sha256_file(p) for p in files}
 
 
@@ -51,7 +53,10 @@ def verify(folder: Path, expected: Mapping[str, str]) -> Artifact:
             code="integrity_mismatch",
             hint="the files were changed after training; train again or fetch them again",
         )
-    proof = EffectProof.model_validate_json((folder / "proof.json").read_text(encoding="utf-8"))
+    try:
+        proof = EffectProof.model_validate_json((folder / PROOF).read_bytes())
+    except ValidationError as error:
+        raise ArtifactError(f"{PROOF} cannot be read", code="bad_proof") from error
     if not proof.passed or proof.adapter_sha256 != files["adapter_model.safetensors"]:
         raise ArtifactError(
             "the adapter's proof of effect did not pass",
@@ -71,8 +76,10 @@ def copy(folder: Path, target: Path) -> Path:
         ConflictError: the target holds something else.
         ArtifactError: the copy failed (disk full, no permission).
     """
+    if target.resolve().is_relative_to(folder.resolve()):
+        raise ConflictError(f"{str(target)!r} is inside the artifact itself")
     if target.exists():
-        if target.is_dir() and checksums(target) == checksums(folder):
+        if target.is_dir() and _same(target, folder):
             return target
         if not target.is_dir() or any(target.iterdir()):
             raise ConflictError(
@@ -94,3 +101,11 @@ def copy(folder: Path, target: Path) -> Path:
             hint="name a folder you may write to, with enough room",
         ) from error
     return target
+
+
+def _same(left: Path, right: Path) -> bool:
+    """Whether two folders hold the same artifact and the same receipt."""
+    receipts = [
+        (f / RECEIPT).read_bytes() if (f / RECEIPT).is_file() else b"" for f in (left, right)
+    ]
+    return receipts[0] == receipts[1] and checksums(left) == checksums(right)

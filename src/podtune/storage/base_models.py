@@ -80,7 +80,8 @@ def locate(spec: BaseModelSpec, models_dir: Path, *, prefer_package: bool = Fals
     try:
         model = hub.find(spec.name, spec.revision)
     except hub.HubUnreachableError as error:
-        found = _packaged(models_dir) if packaged else None
+        fall_back = packaged and spec.source is not ModelSource.HUB
+        found = _packaged(models_dir) if fall_back else None
         if found:
             return found
         raise NotFoundError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from podtune.core.errors import CredentialsError, NotFoundError, PodtuneError
+from podtune.core.redact import scrub
 
 SMALL_FILES: Final = ("*.json", "*.jinja")
 ALL_FILES: Final = ("*.json", "*.jinja", "*.safetensors")
@@ -43,31 +44,21 @@ def find(name: str, revision: str | None) -> HubModel:
         CredentialsError: gated or private, and no token that may read it.
         HubUnreachableError: no network and nothing in the cache.
     """
-    from huggingface_hub import errors
-
-    hf = _client()
-
     try:
-        info = hf.HfApi().model_info(
+        return _find_online(name, revision)
+    except HubUnreachableError as fault:
+        return _cached(name, revision, fault)
+
+
+def _find_online(name: str, revision: str | None) -> HubModel:
+    hf = _client()
+    info = _ask(
+        lambda: hf.HfApi().model_info(
             name, revision=revision, timeout=TIMEOUT_S, files_metadata=True
-        )
-    except errors.GatedRepoError as error:
-        raise _gated(name) from error
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        raise NotFoundError(
-            f"no model {name!r}"
-            + (f" at revision {revision!r}" if revision else "")
-            + " on the Hub",
-            code="model_not_found",
-            hint="check the spelling; a private model needs HF_TOKEN",
-        ) from error
-    except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled, OSError) as error:
-        return _cached(name, revision, error)
-    except Exception as error:
-        if not _is_connection_error(error):
-            raise
-        return _cached(name, revision, error)
-    commit = str(info.sha)
+        ),
+        name,
+        revision,
+    )
     siblings: list[Any] = info.siblings or []
     files: dict[str, int] = {s.rfilename: s.size or 0 for s in siblings}
     weights = [f for f in files if f.endswith(".safetensors") and "/" not in f]
@@ -77,13 +68,21 @@ def find(name: str, revision: str | None) -> HubModel:
             code="model_not_found",
             hint="GGUF and pickled repositories are not trained on; use the original model",
         )
+    # By the name asked for, so that the cache knows it too when the Hub does not answer.
     folder = Path(
-        hf.snapshot_download(
-            name, revision=commit, allow_patterns=list(SMALL_FILES), ignore_patterns=list(UNWANTED)
+        _ask(
+            lambda: hf.snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=list(SMALL_FILES),
+                ignore_patterns=list(UNWANTED),
+            ),
+            name,
+            revision,
         )
     )
     here = all((folder / f).exists() for f in weights)
-    return HubModel(name, commit, folder, here, sum(files[f] for f in weights))
+    return HubModel(name, folder.name, folder, here, sum(files[f] for f in weights))
 
 
 def fetch(name: str, commit: str, on_bytes: Callable[[float, float], None]) -> Path:
@@ -97,27 +96,28 @@ def fetch(name: str, commit: str, on_bytes: Callable[[float, float], None]) -> P
     Raises:
         PodtuneError: as `find`.
     """
-    from huggingface_hub import errors
-
     hf = _client()
-
-    try:
-        return Path(
-            hf.snapshot_download(
+    return Path(
+        _ask(
+            lambda: hf.snapshot_download(
                 name,
                 revision=commit,
                 allow_patterns=list(ALL_FILES),
                 ignore_patterns=list(UNWANTED),
                 tqdm_class=_bar_class(on_bytes),
-            )
+            ),
+            name,
+            commit,
         )
-    except errors.GatedRepoError as error:
-        raise _gated(name) from error
-    except (errors.HfHubHTTPError, OSError) as error:
-        raise HubUnreachableError(
-            f"the download of {name!r} broke off: {str(error)[:200]}",
-            hint="run it again; what was fetched is kept",
-        ) from error
+    )
+
+
+def _ask(call: Callable[[], Any], name: str, revision: str | None) -> Any:
+    """Call the Hub's client; its faults become ours."""
+    try:
+        return call()
+    except Exception as error:
+        raise _fault(name, revision, error) from error
 
 
 def _client() -> Any:
@@ -153,28 +153,67 @@ def _bar_class(on_bytes: Callable[[float, float], None]) -> type:
     return Bar
 
 
-def _cached(name: str, revision: str | None, cause: BaseException) -> HubModel:
-    """The newest commit of the cache that has a config; raise HubUnreachableError otherwise."""
-    from huggingface_hub import errors
-
-    hf = _client()
-
+def _cached(name: str, revision: str | None, fault: HubUnreachableError) -> HubModel:
+    """The cache's copy of a revision; raises the fault when it has none or half of one."""
     try:
         folder = Path(
-            hf.snapshot_download(
+            _client().snapshot_download(
                 name,
                 revision=revision,
                 local_files_only=True,
                 allow_patterns=list(SMALL_FILES),
+                ignore_patterns=list(UNWANTED),
             )
         )
-    except (errors.LocalEntryNotFoundError, OSError, ValueError):
-        reason = str(cause).split("\n", 1)[0][:160]
-        raise HubUnreachableError(f"no answer from the Hub ({reason})") from cause
-    weights = list(folder.glob("*.safetensors"))
+    except (OSError, ValueError) as error:  # the client's "not in the cache" is a ValueError too
+        raise fault from error
     if not (folder / "config.json").is_file():
-        raise HubUnreachableError("no answer from the Hub, and its cache is incomplete") from cause
-    return HubModel(name, folder.name, folder, bool(weights), None)
+        raise fault
+    return HubModel(name, folder.name, folder, any(folder.glob("*.safetensors")), None)
+
+
+def _fault(name: str, revision: str | None, error: Exception) -> PodtuneError:
+    """A fault of the Hub's client in our words.
+
+    Raises:
+        Exception: the error itself, when it is none of the Hub's.
+    """
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return _gated(name)
+    if isinstance(error, errors.HfHubHTTPError) and _rejected(error):
+        return CredentialsError(
+            "the Hub rejects HF_TOKEN",
+            code="token_rejected",
+            hint="set HF_TOKEN to a valid token, or unset it for public models",
+        )
+    if isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError):
+        at = f" at revision {revision!r}" if revision else ""
+        return NotFoundError(
+            f"no model {name!r}{at} on the Hub",
+            code="model_not_found",
+            hint="check the spelling; a private model needs HF_TOKEN",
+        )
+    if isinstance(error, errors.HFValidationError):
+        return NotFoundError(
+            f"{name!r} is neither a folder here nor a name the Hub could have",
+            code="model_not_found",
+            hint="a Hub name is org/name; a folder must exist",
+        )
+    if isinstance(error, errors.HfHubHTTPError | OSError) or _is_connection_error(error):
+        reason = scrub(str(error).split("\n", 1)[0])[:160]
+        return HubUnreachableError(
+            f"no answer from the Hub ({reason})",
+            hint="check the network and try again; what was fetched is kept",
+        )
+    raise error
+
+
+def _rejected(error: Any) -> bool:
+    """Whether the Hub refused the token itself (and not the model)."""
+    status = getattr(error.response, "status_code", None)
+    return status == 401 and "invalid" in str(error).lower()
 
 
 def _is_connection_error(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ Level-triggered: nothing depends on having seen an event, so a driver that start
 everything goes on as if it had always been there. Effects run in an injected executor.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from datetime import datetime
@@ -22,9 +23,18 @@ RETRY_S: Final = 2.0
 """Pause before a termination that could not be proved is tried again."""
 
 OCCUPYING: Final = frozenset(
-    {JobPhase.VALIDATING, JobPhase.STAGING, JobPhase.PROVISIONING, JobPhase.TRAINING}
+    {
+        JobPhase.VALIDATING,
+        JobPhase.STAGING,
+        JobPhase.PROVISIONING,
+        JobPhase.TRAINING,
+        JobPhase.TERMINATING,
+    }
 )
 """Phases in which a job takes up one of the machine's places."""
+
+
+log = logging.getLogger(__name__)
 
 
 class Effects(Protocol):
@@ -162,7 +172,14 @@ class Reconciler:
                 hint="check the disk, then `podtune resume JOB`",
             )
             return seen._replace(error=wrapped)
-        raise error
+        # A fault of ours must not stop the other jobs, nor leave this one's worker running.
+        log.error("%s of job %s failed", effect, job.id, exc_info=error)
+        wrapped = StateError(
+            f"{effect} failed unexpectedly ({type(error).__name__})",
+            code="internal_error",
+            hint="see driver.log in PODTUNE_HOME, then `podtune resume JOB`",
+        )
+        return seen._replace(error=wrapped)
 
     def _with_result(self, job: Job, seen: Seen, effect: Effect, value: object) -> Seen:
         if effect is Effect.CHECK_DATA:
@@ -177,7 +194,7 @@ class Reconciler:
         if isinstance(value, Artifact):
             return seen._replace(artifact=value)
         if isinstance(value, TerminationProof):
-            self._store.record_absence(value)
+            self._store.record_absence(job, value)
             return seen._replace(proof=value)
         self._retry_later(job.id)
         return seen

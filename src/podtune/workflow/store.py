@@ -74,7 +74,10 @@ class JobStore:
                 ).all()
             else:
                 found = connection.execute(
-                    select(jobs).where(jobs.c.id.startswith(job_id, autoescape=True)).limit(3)
+                    select(jobs)
+                    .where(jobs.c.id.startswith(job_id, autoescape=True))
+                    .order_by(func.length(jobs.c.id))  # a whole id comes before longer ones
+                    .limit(3)
                 ).all()
         exact = [row for row in found if row.id == job_id]
         if exact or len(found) == 1:
@@ -197,12 +200,12 @@ class JobStore:
                     )
                 )
 
-    def record_absence(self, proof: TerminationProof) -> None:
-        """Note that an instance is proved gone."""
+    def record_absence(self, job: Job, proof: TerminationProof) -> None:
+        """Note that every instance of the job's attempt is proved gone."""
         with self._engine.begin() as connection:
             connection.execute(
                 update(instances)
-                .where(instances.c.id == proof.instance_id)
+                .where(and_(instances.c.job == job.id, instances.c.attempt == job.attempt))
                 .values(absent_at=_micros(proof.absent_at))
             )
 

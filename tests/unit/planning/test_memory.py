@@ -95,14 +95,15 @@ def test_the_parts_by_hand():
     assert found.weights == 134_515_008 * 4
     assert found.adapter == 4_884_480 * 16
     per_token_layer = 7 * 576 + 3 * 192 + 4 * 1536 + 7 * 16 + 12
-    assert found.activations == 512 * 30 * per_token_layer * 4
-    assert found.logits == 200 * 49152 * 10
+    factor = memory.ALLOCATOR["cpu"]
+    assert found.activations == int(512 * 30 * per_token_layer * 4 * factor)
+    assert found.logits == int(200 * 49152 * 10 * factor)
 
 
 def test_bf16_halves_weights_and_activations_and_nothing_else():
     full, half = estimate(), estimate(precision="bf16")
     assert half.weights * 2 == full.weights
-    assert half.activations * 2 == full.activations
+    assert half.activations * 2 == pytest.approx(full.activations, abs=2)
     assert (half.adapter, half.logits) == (full.adapter, full.logits)
 
 
@@ -127,4 +128,4 @@ def test_more_trained_positions_never_need_less(left, right):
 
 @pytest.mark.parametrize("kind", sorted(memory.LIBRARIES_BYTES))
 def test_every_kind_of_device_has_its_libraries_share(kind):
-    assert estimate(device_kind=kind).overhead > memory.LIBRARIES_BYTES[kind]
+    assert estimate(device_kind=kind).overhead == memory.LIBRARIES_BYTES[kind]

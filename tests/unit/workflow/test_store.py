@@ -307,7 +307,7 @@ def test_instances_are_remembered_once_and_their_absence_noted(store, add):
     store.record_instance(job, instance)
     (row,) = rows(store, "instances")
     assert (row["job"], row["attempt"], row["absent_at"]) == (job.id, 1, None)
-    store.record_absence(PROOF)
+    store.record_absence(job, PROOF)
     (row,) = rows(store, "instances")
     assert row["absent_at"] == round(START.timestamp() * 1e6)
 

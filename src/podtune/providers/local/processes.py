@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,10 +70,19 @@ class LocalProvider:
                 hint="`podtune doctor` checks what it needs",
             ) from error
         self._children[child.pid] = child
+        self._wait_until_named(child, request.name)
         try:
             return _instance(psutil.Process(child.pid), request.name)
         except psutil.NoSuchProcess:  # already over; its log and events say why
             return Instance(id=f"{child.pid}:0", name=request.name, started_at=datetime.now(UTC))
+
+    def _wait_until_named(self, child: "subprocess.Popen[bytes]", name: str) -> None:
+        """For some milliseconds a new process has no command line to be found by."""
+        deadline = time.monotonic() + self._grace_s
+        while child.poll() is None and time.monotonic() < deadline:
+            if any(process.pid == child.pid for process in _by_name(name)):
+                return
+            threading.Event().wait(0.005)
 
     def inspect(self, instance_id: str) -> InstanceState:
         """Whether that very process still runs; a zombie has ended."""
@@ -83,10 +94,9 @@ class LocalProvider:
         victims = self._members(name, instance_id)
         for process in victims:
             _signal(process, signal.SIGTERM)
-        _, alive = psutil.wait_procs(victims, timeout=self._grace_s)
-        for process in alive:
+        for process in self._still_running(victims):
             _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
-        psutil.wait_procs(alive, timeout=self._grace_s)
+        self._still_running(victims)
         self._reap()
         if self._members(name, instance_id):
             return None
@@ -117,6 +127,19 @@ class LocalProvider:
             if _session(process.pid) in sessions and _running(process):
                 found[process.pid] = process
         return list(found.values())
+
+    def _still_running(self, processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+        """Wait for processes to end, for the grace at most; those that have not.
+
+        A zombie has ended, though only its parent can take it away.
+        """
+        deadline = time.monotonic() + self._grace_s
+        left = [p for p in processes if _running(p)]
+        while left and time.monotonic() < deadline:
+            self._reap()
+            threading.Event().wait(0.02)
+            left = [p for p in left if _running(p)]
+        return left
 
     def _reap(self) -> None:
         """Collect children that ended, so that none stays as a zombie."""
@@ -163,7 +186,10 @@ def _session_of_dead_leader(instance_id: str) -> int:
 
     The kernel gives no pid away while a session of that number has members.
     """
-    pid = int(instance_id.partition(":")[0])
+    number = instance_id.partition(":")[0]
+    pid = int(number) if number.isdigit() else 0
+    if pid <= 1:  # no worker of ours; sessions 0 and 1 are the system's
+        return -1
     return pid if not psutil.pid_exists(pid) or _process(instance_id) else -1
 
 
@@ -184,5 +210,5 @@ def _running(process: psutil.Process) -> bool:
 def _signal(process: psutil.Process, number: int) -> None:
     try:
         process.send_signal(number)
-    except psutil.NoSuchProcess:
+    except psutil.Error:  # gone, or not ours to signal: looking again tells
         return
