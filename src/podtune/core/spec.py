@@ -59,6 +59,7 @@ class DataSpec(SpecPart):
     system_prompt: str | None = None
     """Put before every conversation that has no system message of its own."""
     redact_pii: bool = False
+    """Blot out e-mail addresses, phone and card numbers before training."""
     on_bad_rows: Literal["stop", "skip"] = "stop"
     """`stop`: any row with an error refuses the file. `skip`: train on the good rows, and say so."""
 
@@ -81,10 +82,13 @@ class AdapterSpec(SpecPart):
     bits: Literal[4, 8, 16, 32] | Auto = AUTO
     """Bits of a base weight in memory."""
     rank: int = Field(default=16, ge=1, le=1024)
+    """r of the low-rank update."""
     alpha: float = Field(default=32, gt=0)
     """The update is scaled by alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the adapter's inputs dropped in training."""
     target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Linear layers that are adapted: all of them, or by name."""
 
 
 class EffectiveBatch(SpecPart):
@@ -110,10 +114,13 @@ class TrainingOptions(SpecPart):
     learning_rate: float | Auto = AUTO
     """Peak learning rate of the adapter."""
     lr_scheduler: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after its peak."""
     warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
     """Share of the steps over which the learning rate rises to its peak."""
     weight_decay: float = Field(default=0.0, ge=0, lt=1)
+    """AdamW's decoupled weight decay on the adapter."""
     effective_batch: EffectiveBatch | Auto = AUTO
+    """What one optimizer step averages over: `{examples: N}` or `{tokens: N}`."""
     micro_batch: int | Auto = AUTO
     """Packed rows (or examples, unpacked) in one forward pass."""
     max_length: int | Auto = AUTO
@@ -121,10 +128,13 @@ class TrainingOptions(SpecPart):
     packing: bool | Auto = AUTO
     """Several examples in one row, with attention kept inside each."""
     precision: Literal["fp32", "bf16"] | Auto = AUTO
+    """Of the base model's weights and activations; the adapter is always fp32."""
     logging_steps: int = Field(default=1, ge=1)
+    """Optimizer steps between two reports."""
     save_steps: int | Auto = AUTO
     """Optimizer steps between checkpoints; at most this much is lost by a crash."""
     seed: int = Field(default=42, ge=0, lt=2**32)
+    """Of the adapter's first weights and the order of rows."""
     report_to: Literal["none", "tensorboard"] = "none"
 
     @model_validator(mode="after")
@@ -152,6 +162,7 @@ class WhereSpec(SpecPart):
     """The machine, and the limits on its money and time."""
 
     on: Place = Place.LOCAL
+    """This machine, a rented pod, or a serverless endpoint."""
     gpu: str = AUTO
     """Card by name; locally `auto` (cuda, then mps, then cpu) or one of these three."""
     gpu_any_of: tuple[str, ...] = ()

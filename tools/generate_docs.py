@@ -1,0 +1,196 @@
+"""Writes docs/reference/ from the code: the command line, the spec, settings, error codes.
+
+`make format` writes them; with --check (`make check`) differing pages are an error.
+"""
+
+import argparse
+import ast
+import inspect
+import re
+import sys
+import textwrap
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+NOTE = "<!-- Written by tools/generate_docs.py; do not edit. -->\n"
+
+
+def cli_page() -> str:
+    """Help of every command, at a fixed width."""
+    import typer
+
+    from podtune.cli.app import app
+
+    group = typer.main.get_command(app)
+    parts = ["# Command line\n"]
+    for name, command in sorted(group.commands.items()):
+        parts.append(f"## podtune {name}\n\n{command.help}\n\n| option | meaning |\n|---|---|")
+        for parameter in command.params:
+            names = ", ".join(f"`{o}`" for o in parameter.opts)
+            shown = (
+                names
+                if parameter.param_type_name == "option"
+                else f"`{(parameter.metavar or parameter.name).upper()}`"
+            )
+            text = (getattr(parameter, "help", None) or "").replace("|", "or")
+            parts.append(f"| {shown} | {text} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def field_docs(model: type) -> dict[str, str]:
+    """The text under each field of a pydantic model."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    texts: dict[str, str] = {}
+    body = tree.body
+    for statement, following in pairwise(body):
+        if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
+            value = following.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                texts[statement.target.id] = " ".join(value.value.split())
+    return texts
+
+
+def spec_page() -> str:
+    """Every field of the spec with default, meaning and the reason of the default."""
+    from podtune.core.spec import SpecPart, TrainingSpec
+    from podtune.intake.defaults import DEFAULT_BASE_MODEL, WHY
+
+    parts = [
+        "# The spec\n\nAny field can be stated in a YAML file, or with `--set section.field=value`. "
+        "What is not stated is assumed; `podtune plan` shows value and reason.\n",
+        "| field | default | meaning | why this default |\n|---|---|---|---|",
+    ]
+    for section, field in TrainingSpec.model_fields.items():
+        kind = field.annotation
+        if not (isinstance(kind, type) and issubclass(kind, SpecPart)):
+            parts.append(f"| `{section}` | `{field.default}` | | {WHY.get(section, '')} |")
+            continue
+        texts = field_docs(kind)
+        for name, inner in kind.model_fields.items():
+            default = (
+                "required"
+                if inner.is_required()
+                else f"`{_plain(inner.get_default(call_default_factory=True))}`"
+            )
+            path = f"{section}.{name}"
+            if path == "base_model.name":
+                default = f"`{DEFAULT_BASE_MODEL}`"
+            decided = "" if inner.is_required() else "the plan decides and says why"
+            why = WHY.get(path, decided)
+            parts.append(f"| `{path}` | {default} | {texts.get(name, '')} | {why} |")
+    return "\n".join(parts).replace(" | | ", " |  | ") + "\n"
+
+
+def settings_page() -> str:
+    """Settings and the vendors' variables."""
+    from podtune.app.settings import VENDOR_KEYS, Settings
+    from podtune.storage.hub import environment_names
+
+    texts = field_docs(Settings)
+    parts = [
+        "# Settings\n\nEnvironment first, then `podtune.toml` in the current folder, then the default. "
+        "`podtune doctor` shows which came from where.\n",
+        "| setting | variable | default | meaning |\n|---|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        variable = f"PODTUNE_{name.upper()}"
+        parts.append(f"| `{name}` | `{variable}` | `{field.default}` | {texts.get(name, '')} |")
+    parts.append("\nHonoured as their owners define them:\n\n| variable | for |\n|---|---|")
+    parts += [f"| `{name}` | {meaning} |" for name, meaning in environment_names().items()]
+    parts.append(
+        "\nShown masked by `podtune doctor`: " + ", ".join(f"`{k}`" for k in VENDOR_KEYS) + "."
+    )
+    return "\n".join(parts) + "\n"
+
+
+def errors_page() -> str:
+    """Every error code in the source, with its class and exit code."""
+    from podtune.core import errors
+    from podtune.data.findings import CODES
+
+    rows = set(_codes(errors))
+    parts = [
+        "# Errors\n\nCodes are stable. Exit codes: 0 done, 1 another error, 2 bad request, 3 credentials, "
+        "4 provider, 5 training, 6 artifact, 7 stored state.\n",
+        "| code | kind | exit |\n|---|---|---|",
+    ]
+    for code, kind in sorted(rows):
+        parts.append(f"| `{code}` | {kind} | {errors.exit_code(getattr(errors, kind)(''))} |")
+    parts.append(
+        "\n## Findings in data\n\n| code | severity | what | what to do |\n|---|---|---|---|"
+    )
+    for code, entry in CODES.items():
+        parts.append(
+            f"| `{code}` | {entry.severity} | {entry.message} | {entry.advice.replace('|', 'or')} |"
+        )
+    parts.append("\n## Failures of a training\n\n| code | what | advice |\n|---|---|---|")
+    sys.path.insert(0, str(ROOT / "runpod-worker"))
+    import failures
+
+    for code, advice in failures.ADVICE.items():
+        parts.append(f"| `{code}` | {advice.message} | {advice.advice} |")
+    return "\n".join(parts) + "\n"
+
+
+def _codes(errors):
+    """(code, class) of every raise or construction of our errors, and of the classes themselves."""
+    known = {name for name, value in vars(errors).items() if isinstance(value, type)}
+    for name in known:
+        if issubclass(getattr(errors, name), errors.PodtuneError):
+            yield getattr(errors, name).code, name
+    for folder in ("src/podtune", "runpod-worker"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    called = (
+                        node.func.attr
+                        if isinstance(node.func, ast.Attribute)
+                        else getattr(node.func, "id", "")
+                    )
+                    for keyword in node.keywords:
+                        if (
+                            called in known
+                            and keyword.arg == "code"
+                            and isinstance(keyword.value, ast.Constant)
+                        ):
+                            yield str(keyword.value.value), called
+
+
+def _plain(value: object) -> str:
+    text = str(getattr(value, "value", value))
+    return re.sub(r"\s+", " ", text)
+
+
+PAGES = {
+    "cli.md": cli_page,
+    "spec.md": spec_page,
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+}
+
+
+def main() -> int:
+    """Write the pages, or compare them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = []
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, make in PAGES.items():
+        text = NOTE + make()
+        path = REFERENCE / name
+        if check and (not path.is_file() or path.read_text(encoding="utf-8") != text):
+            stale.append(name)
+        elif not check:
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        print(f"docs/reference is stale: {', '.join(stale)}; run make format")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
