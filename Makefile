@@ -48,6 +48,7 @@ $(DEV): requirements/dev.lock $(DEMO)
 
 demo: $(DEMO)
 	@$(BIN)/podtune train examples/support.jsonl
+	@echo "podtune is in $(BIN); to call it by name: source $(BIN)/activate"
 
 test: $(DEV)
 	@$(BIN)/python -m pytest

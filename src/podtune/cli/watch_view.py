@@ -71,8 +71,12 @@ class Watcher:
         self._live = console.is_terminal
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"),
-            TextColumn("{task.description:<24}"),
-            BarColumn(bar_width=28, complete_style="cyan", finished_style="green"),
+            TextColumn("{task.description:<23}"),
+            BarColumn(
+                bar_width=12 if console.width < 120 else 24,
+                complete_style="cyan",
+                finished_style="green",
+            ),
             _Figures(),
             console=console,
             transient=False,
@@ -118,9 +122,10 @@ class Watcher:
             self._line(f"{job.attempt}-{job.phase}", f"[dim]{job.phase}[/]")
 
     def _training(self) -> str:
+        """Figures of the training in one line; the curve only where there is room for it."""
         folded = self._folded
         metrics = folded.metrics
-        parts = [f"step {folded.step}/{folded.total_steps}"]
+        parts = [f"{folded.step}/{folded.total_steps}"]
         if metrics.training_loss is not None:
             parts.append(f"loss [bold]{metrics.training_loss:.3f}[/]")
         if metrics.validation_loss is not None:
@@ -128,9 +133,10 @@ class Watcher:
         if metrics.throughput:
             parts.append(f"{metrics.throughput:.0f} tokens/s")
         eta = folded.eta_seconds()
-        if eta is not None:
+        if eta:
             parts.append(f"{duration(eta)} left")
-        parts.append(f"[cyan]{sparkline([loss for _, loss in folded.losses], 16)}[/]")
+        if self._console.width >= 120:
+            parts.append(f"[cyan]{sparkline([loss for _, loss in folded.losses], 12)}[/]")
         return "  ".join(parts)
 
     def _bar(self, name: str, done: float, total: float | None, figures: str) -> None:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from podtune.core.dataset import Conversation
 from podtune.data.masks import Example
 
-CHARACTERS_PER_TOKEN: Final = 4.3
+CHARACTERS_PER_TOKEN: Final = 3.93
 """English support chats with SmolLM2's tokenizer: `bench/tokens.py`, 2026-11-22."""
 
 TOKENS_PER_MESSAGE: Final = 5

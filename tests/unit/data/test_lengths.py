@@ -39,7 +39,7 @@ def test_an_estimate_is_characters_and_markup():
     lengths = estimated([build.conversation("q" * 43, "a" * 86)], [build.conversation("q", "a")])
     markup = 2 * TOKENS_PER_MESSAGE + TOKENS_PER_CONVERSATION
     assert lengths.train == (round(129 / CHARACTERS_PER_TOKEN) + markup,)
-    assert lengths.trained == (20 + 1,)
+    assert lengths.trained == (round(86 / CHARACTERS_PER_TOKEN) + 1,)
     assert lengths.validation == (markup,)
 
 
