@@ -40,7 +40,7 @@ def test_an_estimate_is_characters_and_markup():
     markup = 2 * TOKENS_PER_MESSAGE + TOKENS_PER_CONVERSATION
     assert lengths.train == (round(129 / CHARACTERS_PER_TOKEN) + markup,)
     assert lengths.trained == (round(86 / CHARACTERS_PER_TOKEN) + 1,)
-    assert lengths.validation == (markup,)
+    assert lengths.validation == (round(2 / CHARACTERS_PER_TOKEN) + markup,)
 
 
 def test_a_row_with_its_own_system_text_gets_no_default_one():
