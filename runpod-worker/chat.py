@@ -22,7 +22,7 @@ class Chat:
         """Load base model and adapter."""
         import yaml
         from peft import PeftModel
-        from transformers import AutoTokenizer
+        from transformers import PreTrainedTokenizerFast
 
         import base_model
         from podtune.core.spec import TrainingSpec
@@ -39,7 +39,10 @@ class Chat:
         )
         self._model: Any = PeftModel.from_pretrained(base, artifact).eval()
         self._folder = TokenizerFolder(artifact)
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(artifact, local_files_only=True)
+        # From the file alone: a tokenizer config could name code to run.
+        self._tokenizer: Any = PreTrainedTokenizerFast(
+            tokenizer_file=str(artifact / "tokenizer.json")
+        )
         self._system = spec.data.system_prompt
         self.adapter = True
         self.forget()
@@ -105,9 +108,12 @@ def _write(**message: Any) -> None:
 
 
 def _cores() -> int:
+    import os
+
     import psutil
 
-    return psutil.cpu_count(logical=False) or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 64
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or 1))
 
 
 def _device(planned: str) -> str:

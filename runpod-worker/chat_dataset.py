@@ -47,6 +47,10 @@ def load(
     refuse_findings(train.findings + held.findings, skip=spec.data.on_bad_rows == "skip")
     if not train.examples:
         raise DatasetError("no example is left to train on", code="no_examples")
+    left_out = {f.line for f in held.findings}
+    held_out = tuple(c for c in held_out if c.line not in left_out)
+    left_out = {f.line for f in train.findings}
+    conversations = tuple(c for c in conversations if c.line not in left_out)
     lengths = [len(e.input_ids) for e in train.examples]
     packed = bool(spec.training.packing)
     rows = packing.best_fit_decreasing(lengths, limit) if packed else packing.singles(lengths)
@@ -57,7 +61,7 @@ def load(
         held_out or conversations,
         rows,
         train.findings + held.findings,
-        len(conversations) - len(train.findings),
+        len(conversations),
     )
 
 

@@ -6,6 +6,7 @@ worker killed in mid-save leaves a folder that is passed over.
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,22 @@ def last_complete(folder: Path) -> Path | None:
         mark = candidate / COMPLETE
         if not mark.is_file():
             continue
-        files: dict[str, str] = json.loads(mark.read_text(encoding="utf-8"))
+        try:
+            files: dict[str, str] = json.loads(mark.read_text(encoding="utf-8"))
+        except ValueError:  # a seal cut short is no seal
+            continue
         if all(
             (candidate / n).is_file() and sha256_file(candidate / n) == d for n, d in files.items()
         ):
             return candidate
     return None
+
+
+def drop_unsealed(folder: Path) -> None:
+    """Remove checkpoints that were never completed (a full disk needs their room)."""
+    for candidate in folder.glob("checkpoint-*"):
+        if not (candidate / COMPLETE).is_file():
+            shutil.rmtree(candidate, ignore_errors=True)
 
 
 def step_of(folder: Path) -> int:

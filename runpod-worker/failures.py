@@ -27,6 +27,15 @@ class Advice(NamedTuple):
     advice: str
 
 
+DISK_FULL_WORDS = (
+    "No space left on device",
+    "os error 28",
+    "os error 122",
+    "PytorchStreamWriter failed writing file",
+    "inline_container.cc",
+)
+"""How safetensors (Rust) and torch's archive writer name a full disk in errors of their own."""
+
 ADVICE = {
     "out_of_memory": Advice(
         "the memory ran out",
@@ -76,7 +85,8 @@ def _code(error: BaseException) -> str:
         "can't allocate memory" in text or "out of memory" in text
     ):
         return "out_of_memory"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or any(words in text for words in DISK_FULL_WORDS):
         return "disk_full"
     if isinstance(error, ModuleNotFoundError):
         return "missing_library"

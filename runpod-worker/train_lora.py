@@ -197,13 +197,13 @@ def optimise(run: Run, model: Any, data: Any) -> dict[str, Any]:
     run.events.stage(WorkerStage.TRAINING)
     rows = packed_trainer.lay_out(data.train, data.rows)
     held = packed_trainer.lay_out(data.validation, [[i] for i in range(len(data.validation))])
+    total, per_epoch = _total_steps(run, len(rows))
     trainer = packed_trainer.PackedTrainer(
         model=model,
-        args=_arguments(run, bool(held)),
+        args=_arguments(run, bool(held), total),
         train_dataset=rows,
         eval_dataset=held or None,
     )
-    total, per_epoch = _total_steps(run, len(rows))
     run.events.facts(steps_per_epoch=per_epoch, total_steps=total)
     reporter = checkpoints.reporter(run.events, trainer, total, Speed)
     trainer.remove_callback(PrinterCallback)  # it prints each log once more
@@ -276,14 +276,14 @@ def _unproved(path: Path) -> failures.TrainingError:
     )
 
 
-def _arguments(run: Run, has_validation: bool) -> Any:
+def _arguments(run: Run, has_validation: bool, total_steps: int) -> Any:
     from transformers import TrainingArguments
 
     plan, options = run.order.plan, run.order.plan.spec.training
     return TrainingArguments(
         output_dir=str(run.job / "checkpoints"),
         num_train_epochs=float(options.epochs),
-        max_steps=options.max_steps or -1,
+        max_steps=total_steps,  # the plan's; left to the epochs, a larger max_steps would win
         per_device_train_batch_size=int(options.micro_batch),
         gradient_accumulation_steps=plan.schedule.accumulation,
         learning_rate=float(options.learning_rate),
@@ -295,7 +295,7 @@ def _arguments(run: Run, has_validation: bool) -> Any:
         bf16=False,  # no autocast: the base is loaded in its precision, the adapter stays fp32
         use_cpu=plan.device.kind == "cpu",
         seed=options.seed,
-        logging_steps=options.logging_steps,
+        logging_steps=min(options.logging_steps, total_steps),
         logging_nan_inf_filter=False,
         eval_strategy="epoch" if has_validation else "no",
         eval_on_start=has_validation,
@@ -400,8 +400,14 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - the attempt's last word is a typed failure
         import traceback
 
+        import checkpoints
+
         traceback.print_exc()
-        events.result(failures.describe(error))
+        try:
+            events.result(failures.describe(error))
+        except OSError:
+            checkpoints.drop_unsealed(job / "checkpoints")
+            events.result(failures.describe(error))
         return 5
     events.result(WorkerResult(ok=True, files=files))
     return 0

@@ -25,6 +25,7 @@ def trained(tmp_path_factory, tiny, root):
             "training.effective_batch": {"tokens": 256},
             "data.validation": 0.2,
             "evaluate.samples": 3,
+            "adapter.dropout": 0.05,
         },
     )
     plan = planner.make_plan(request, Settings(home=job / "home"))

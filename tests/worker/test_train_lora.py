@@ -64,6 +64,7 @@ def test_the_adapter_names_its_base_model(trained, tiny):
     assert config["base_model_name_or_path"] == str(tiny)
     assert config["target_modules"] == sorted(config["target_modules"])
     assert (config["r"], config["lora_alpha"], config["bias"]) == (16, 32, "none")
+    assert (config["task_type"], config["lora_dropout"]) == ("CAUSAL_LM", 0.05)
 
 
 def test_samples_hold_question_known_answer_and_both_answers(trained):

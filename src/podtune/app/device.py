@@ -1,5 +1,6 @@
 """What this machine can compute with, found without importing torch: cuda, then mps, then cpu."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from typing import Final
 
 import psutil
 
+from podtune.app.settings import visible_card
 from podtune.core.errors import SpecError
 from podtune.core.plan import Device
 from podtune.core.units import MIB
@@ -47,9 +49,16 @@ def _cuda() -> Device | None:
     program = shutil.which("nvidia-smi")
     if program is None:
         return None
+    card = visible_card()
+    if not card:
+        return None
     try:
         answer = subprocess.run(
-            [program, *_NVIDIA_QUERY], capture_output=True, text=True, timeout=20, check=True
+            [program, f"--id={card}", *_NVIDIA_QUERY],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
@@ -91,23 +100,36 @@ def _cpu() -> Device:
 
 
 def _cores() -> int:
-    """Physical cores this process may use."""
-    physical = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    try:
-        allowed = len(psutil.Process().cpu_affinity())  # pyright: ignore[reportArgumentType]
-    except AttributeError:  # macOS has no affinity
-        return physical
-    return max(1, min(physical, allowed))
+    """Physical cores this process may use: by the machine, its affinity and its container."""
+    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = min(cores, len(os.sched_getaffinity(0)))
+    return max(1, min(cores, int(_cpu_quota())))
+
+
+def _cpu_quota() -> float:
+    """CPUs that the container may use (cgroup v2, then v1); endless without a limit."""
+    quota, _, period = _control("cpu.max").partition(" ")
+    if not quota:
+        quota, period = _control("cpu/cpu.cfs_quota_us"), _control("cpu/cpu.cfs_period_us")
+    if quota.isdigit() and period.isdigit() and int(period):
+        return max(1.0, int(quota) / int(period))
+    return 1e6
 
 
 def _memory_limit() -> int:
     """The machine's memory, or the container's limit when that is lower."""
     total = psutil.virtual_memory().total
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-    except OSError:
-        return total
+    limit = _control("memory.max") or _control("memory/memory.limit_in_bytes")
     return min(total, int(limit)) if limit.isdigit() else total
+
+
+def _control(name: str) -> str:
+    """A value of the container's control group; empty where there is none."""
+    try:
+        return (Path("/sys/fs/cgroup") / name).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _cpu_has_bf16() -> bool:

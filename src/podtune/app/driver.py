@@ -18,6 +18,7 @@ import psutil
 from podtune.app import settings as settings_module
 from podtune.app import wiring
 from podtune.app.settings import Settings
+from podtune.providers.local import identity
 from podtune.workflow import driver
 from podtune.workflow.folder import JobFolder
 from podtune.workflow.reconciler import Reconciler
@@ -25,38 +26,30 @@ from podtune.workflow.reconciler import Reconciler
 log = logging.getLogger("podtune.driver")
 
 
-def spawn(settings: Settings) -> None:
+def spawn(settings: Settings) -> "subprocess.Popen[bytes]":
     """Start a driver for a home and return at once."""
     settings.home.mkdir(parents=True, exist_ok=True)
     with settings.driver_log.open("ab") as stream:
-        subprocess.Popen(
-            [sys.executable, "-m", "podtune.app.driver"],
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "podtune.app.driver"],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
             cwd=settings.home,
-            env=settings_module.driver_environment(settings.home),
+            env=settings_module.driver_environment(settings),
             start_new_session=True,
         )
 
 
 def holder_name() -> str:
     """This process as a lease holder: host, pid and start time."""
-    process = psutil.Process()
-    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+    return f"{socket.gethostname()}:{identity.of(psutil.Process())}"
 
 
 def is_dead(holder: str) -> bool:
     """Whether a lease holder on this host is a process that no longer runs."""
-    host, pid, created = holder.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(int(pid))
-        same = abs(process.create_time() - float(created)) < 1.0
-        return not same or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    host, pid, stamp = holder.rsplit(":", 2)
+    return host == socket.gethostname() and identity.find(f"{pid}:{stamp}") is None
 
 
 def main() -> None:
@@ -66,7 +59,7 @@ def main() -> None:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
-    settings = settings_module.load().settings
+    settings = settings_module.load(read_file=False).settings
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

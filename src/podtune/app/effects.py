@@ -16,9 +16,9 @@ from podtune.storage import artifact_folder
 from podtune.workflow.folder import EventTail, JobFolder
 
 
-def data_names(job_plan_source: str, validation_source: str | None) -> tuple[str, str | None]:
+def data_names(source: str, validation_source: str | None) -> tuple[str, str | None]:
     """Names of the job's copies: `train` and `validation` with the originals' endings."""
-    train = f"train{Path(job_plan_source).suffix.lower()}"
+    train = f"train{Path(source).suffix.lower()}"
     if validation_source is None:
         return train, None
     return train, f"validation{Path(validation_source).suffix.lower()}"
@@ -85,7 +85,7 @@ class LocalEffects:
         return self._provider.launch(LaunchRequest(name, folder.path, self._environment))
 
     def verify(self, job: Job) -> Artifact:
-        """Check the artifact against the worker's own checksums, and deliver it.
+        """Check the artifact against the worker's own checksums.
 
         Raises:
             ArtifactError: it is not what the worker made.

@@ -10,7 +10,7 @@ from podtune.core.dataset import Conversation, DatasetReport
 from podtune.core.errors import DatasetError, SpecError
 from podtune.core.plan import FieldNote, Origin, Plan
 from podtune.core.request import TrainingRequest
-from podtune.core.spec import TrainingSpec
+from podtune.core.spec import AUTO, TrainingSpec
 from podtune.data import lengths, reader, split
 from podtune.data.masks import encode
 from podtune.data.template import TokenizerFolder
@@ -194,8 +194,10 @@ def _lengths(data: _Data, spec: TrainingSpec, located: base_models.Located) -> l
         return lengths.estimated(data.train, data.validation)
     folder = TokenizerFolder(located.folder)
     system = spec.data.system_prompt
-    train = encode(data.train, folder, system_prompt=system)
-    held = encode(data.validation, folder, system_prompt=system)
+    stated = spec.training.max_length
+    limit = None if stated == AUTO else int(stated)
+    train = encode(data.train, folder, system_prompt=system, max_length=limit)
+    held = encode(data.validation, folder, system_prompt=system, max_length=limit)
     findings = train.findings + held.findings
     if findings and (spec.data.on_bad_rows == "stop" or not train.examples):
         raise DatasetError(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from podtune.core.events import EventKind, Metrics, Task, TrainingEvent
 from podtune.core.states import WorkerStage
-from podtune.core.wire import Progress
+from podtune.core.wire import Progress, reached
 
 
 class Folded(NamedTuple):
@@ -25,6 +25,7 @@ class Folded(NamedTuple):
     losses: tuple[tuple[int, float], ...] = ()
     resumed_from: int | None = None
     last_time: datetime | None = None
+    reached: float = 0.0
 
     def progress(self) -> Progress:
         """The part a status shows."""
@@ -39,6 +40,7 @@ class Folded(NamedTuple):
             metrics=self.metrics,
             task_done=share,
             eta_seconds=self.eta_seconds(),
+            reached=self.reached,
             warnings=self.warnings,
         )
 
@@ -57,8 +59,14 @@ def fold(events: Iterable[TrainingEvent], start: Folded | None = None) -> Folded
     state = start or Folded()
     for event in events:
         if event.attempt != state.attempt:
-            state = Folded(attempt=event.attempt, losses=state.losses, first_loss=state.first_loss)
+            state = Folded(
+                attempt=event.attempt,
+                losses=state.losses,
+                first_loss=state.first_loss,
+                reached=state.reached,
+            )
         state = _add(state, event)
+        state = state._replace(reached=reached(state.progress()))
     return state
 
 

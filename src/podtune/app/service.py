@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from podtune.app.settings import Settings
 from podtune.core.artifact import RECEIPT, SignedReceipt
 from podtune.core.dataset import DatasetReport
 from podtune.core.errors import (
+    ArtifactError,
     ConflictError,
     DatasetError,
     NotFoundError,
@@ -28,6 +30,7 @@ from podtune.core.errors import (
 from podtune.core.events import TrainingEvent
 from podtune.core.job import Job
 from podtune.core.plan import Plan
+from podtune.core.redact import scrub
 from podtune.core.request import TrainingRequest
 from podtune.core.states import Desired, JobPhase, Outcome
 from podtune.core.wire import TrainingStatus, status_of
@@ -35,6 +38,7 @@ from podtune.data import reader
 from podtune.storage import artifact_folder
 from podtune.workflow import driver as workflow_driver
 from podtune.workflow.folder import EventTail, JobFolder
+from podtune.workflow.reconciler import OCCUPYING
 from podtune.workflow.store import JobStore, LogEntry
 
 POLL_S: Final = 0.25
@@ -54,6 +58,7 @@ class Service:
         self.settings = settings
         self._store: JobStore | None = None
         self._spawned_at: float | None = None
+        self._driver: subprocess.Popen[bytes] | None = None
 
     def close(self) -> None:
         """Release the job store."""
@@ -103,6 +108,14 @@ class Service:
     def job(self, job_id: str) -> Job:
         """One job by id, by an unambiguous beginning of it, or `last`."""
         return self._opened().get(job_id)
+
+    def before(self, job: Job) -> Sequence[Job]:
+        """The jobs a queued job waits for: the ones that hold all places now."""
+        running = [
+            j for j in self._opened().unfinished() if j.phase in OCCUPYING and j.id != job.id
+        ]
+        waits = job.phase is JobPhase.QUEUED and len(running) >= self.settings.places
+        return running if waits else []
 
     def status(self, job_id: str) -> TrainingStatus:
         """The application's status object of a job."""
@@ -200,7 +213,14 @@ class Service:
         """
         job = self._completed(job_id)
         folder = self.folder(job).artifact
-        receipts.verify(folder, signing_key(self.settings.home).public_base64)
+        own = signing_key(self.settings.home).public_base64
+        receipts.verify(folder, own)
+        if receipts.read(folder).public_key != own:
+            raise ArtifactError(
+                f"the receipt of {job.id!r} was signed by another installation",
+                code="bad_signature",
+                hint="the artifact was replaced; train again",
+            )
         return artifact_folder.copy(folder, to.expanduser().absolute()) if to else folder
 
     def receipt(self, job_id: str) -> SignedReceipt:
@@ -215,6 +235,12 @@ class Service:
         """
         folder = self._receipt_folder(job_or_folder)
         return receipts.verify(folder, signing_key(self.settings.home).public_base64)
+
+    def signer(self, job_or_folder: str) -> str:
+        """Who signed a receipt: `this installation` or `another installation`."""
+        key = receipts.read(self._receipt_folder(job_or_folder)).public_key
+        own = key == signing_key(self.settings.home).public_base64
+        return "this installation" if own else "another installation"
 
     def _receipt_folder(self, job_or_folder: str) -> Path:
         path = Path(job_or_folder)
@@ -284,6 +310,11 @@ class Service:
                     code="data_changed",
                     hint="plan again",
                 ) from error
+            except OSError as error:
+                raise StateError(
+                    f"the data cannot be copied into {str(folder.path)!r}: {error.strerror or error}",
+                    hint="free some disk, or set PODTUNE_HOME to a larger one",
+                ) from error
             if artifact_folder.sha256_file(target) != sha256:
                 raise DatasetError(
                     f"{source!r} was changed after it was planned",
@@ -311,12 +342,28 @@ class Service:
     def _ensure_driver(self) -> None:
         """Start a driver where one is needed; one just started is given time to take the lease."""
         now = time.monotonic()
+        if self._driver is not None and self._driver.poll():
+            raise self._driver_failed()
         if self._spawned_at is not None and now - self._spawned_at < SPAWN_PATIENCE_S:
             return
-        if workflow_driver.ensure(
-            self._open(), lambda: driver.spawn(self.settings), is_dead=driver.is_dead
-        ):
+        if workflow_driver.ensure(self._open(), self._spawn, is_dead=driver.is_dead):
             self._spawned_at = now
+
+    def _spawn(self) -> None:
+        self._driver = driver.spawn(self.settings)
+
+    def _driver_failed(self) -> StateError:
+        """The driver ended with an error; its last words say which."""
+        log = self.settings.driver_log
+        lines = (
+            log.read_text(encoding="utf-8", errors="replace").split("\n") if log.is_file() else []
+        )
+        last = next((line for line in reversed(lines) if line.strip()), "no word in its log")
+        return StateError(
+            f"the driver that runs the jobs cannot start: {scrub(last)[:300]}",
+            code="driver_failed",
+            hint=f"see {str(log)!r}; podtune doctor checks the rest",
+        )
 
 
 def _make_home(home: Path) -> None:

@@ -29,7 +29,7 @@ WORKER_VARIABLES: Final = (
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
     "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-    "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE",
+    "HF_HOME", "XDG_CACHE_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE",
     "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OMP_WAIT_POLICY",
 )  # fmt: skip
 """What a worker on this machine inherits; no other key of the user's environment reaches it."""
@@ -81,13 +81,17 @@ class LoadedSettings(BaseModel):
 
 
 def load(
-    environment: Mapping[str, str] | None = None, folder: Path | None = None
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    *,
+    read_file: bool = True,
 ) -> LoadedSettings:
     """Read the settings.
 
     Args:
         environment: The process's own when not given.
         folder: Where `podtune.toml` is looked for; the current directory when not given.
+        read_file: Whether to look for it at all; the driver's settings are all in its environment.
 
     Raises:
         SpecError: an unknown or bad value, naming where it stands.
@@ -96,7 +100,8 @@ def load(
     path = (folder or Path.cwd()) / FILE
     values: dict[str, Any] = {}
     origins: dict[str, str] = dict.fromkeys(Settings.model_fields, "default")
-    for name, value in _file_values(path).items():
+    from_file: Mapping[str, Any] = _file_values(path) if read_file else {}
+    for name, value in from_file.items():
         values[name], origins[name] = value, str(path)
     for name in Settings.model_fields:
         variable = f"PODTUNE_{name.upper()}"
@@ -127,12 +132,19 @@ def worker_environment() -> dict[str, str]:
     # Threads that wait by sleeping: on a busy machine spinning ones slowed a step down 3-20 times
     # (bench/contention.py), and on an idle one it costs nothing.
     waiting = {"OMP_WAIT_POLICY": "PASSIVE"}
+    kept["CUDA_VISIBLE_DEVICES"] = visible_card()  # one process trains on one card
     return waiting | kept | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def driver_environment(home: Path) -> dict[str, str]:
-    """The whole environment with the home pinned, for the driver process."""
-    return {**os.environ, "PODTUNE_HOME": str(home)}
+def visible_card() -> str:
+    """The card that trains: the first that the user lets be seen; "" lets none be seen."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+
+
+def driver_environment(settings: Settings) -> dict[str, str]:
+    """The whole environment with every setting pinned, for the driver process."""
+    pinned = {f"PODTUNE_{n.upper()}": str(getattr(settings, n)) for n in Settings.model_fields}
+    return {**os.environ, **pinned}
 
 
 def _file_values(path: Path) -> Mapping[str, Any]:

@@ -3,13 +3,14 @@
 Whatever is heavy is imported inside the command that needs it: `--help` stays instant.
 """
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from podtune.cli.console import Output, err, out, print_json
+from podtune.cli.console import Output, err, out, plain, print_json
 
 if TYPE_CHECKING:
     from podtune.app.service import Service
@@ -86,7 +87,11 @@ def plan(  # noqa: PLR0913 - a command's parameters are its options
         print_json(plan_view.plan_json(made))
         return
     plan_view.render(out(), made, all_fields=fields)
-    err().print(f"[bold]next[/]  podtune train {source}")
+    options = {"-m": model, "--on": on, "--epochs": epochs, "--minutes": minutes}
+    words = [w for flag, value in options.items() if value is not None for w in (flag, str(value))]
+    words += [word for text in sets or () for word in ("--set", text)]
+    words += ["--skip-bad-rows"] if skip_bad_rows else []
+    err().print(f"[bold]next[/]  podtune train {plain(shlex.join([source, *words]))}")
 
 
 @app.command()
@@ -104,7 +109,6 @@ def train(  # noqa: PLR0913 - a command's parameters are its options
 ) -> None:
     """Train an adapter on your data: plan, train, prove, sign. Ctrl-C detaches, never cancels."""
     from podtune.cli import plan_view
-    from podtune.cli.job_view import job_json
 
     service = _service()
     stated = _stated(model, on, epochs, sets, skip_bad_rows)
@@ -116,10 +120,7 @@ def train(  # noqa: PLR0913 - a command's parameters are its options
     if output is Output.HUMAN:
         err().print(f"job [bold]{job.id}[/] [dim]runs by itself; Ctrl-C only stops watching[/]")
     if detach:
-        if output is Output.JSON:
-            print_json(job_json(job))
-        else:
-            err().print(f"[bold]next[/]  podtune watch {job.id}")
+        _detached(job, output)
         return
     _follow(service, job, output)
 
@@ -166,32 +167,33 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
 ) -> None:
     """Print the worker's own output, then what the workflow did."""
-    from rich.markup import escape
-
     service = _service()
     try:
         for block in service.logs(job, follow=follow):
             sys.stdout.write(block)
             sys.stdout.flush()
     except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+        raise typer.Exit(130) from None
     for entry in service.log(job):
         time = f"{entry.time.astimezone():%H:%M:%S}"
-        err().print(
-            f"[dim]{time} attempt {entry.attempt} {entry.phase}:[/] {escape(entry.message)}"
-        )
+        err().print(f"[dim]{time} attempt {entry.attempt} {entry.phase}:[/] {plain(entry.message)}")
 
 
 @app.command()
 def cancel(job: JobArgument, output: OutputOption = Output.HUMAN) -> None:
     """Cancel a job: ends every process of it and proves that none is left."""
     from podtune.cli.job_view import job_json
+    from podtune.core.states import Outcome
 
     service = _service()
     wished = service.cancel(job)
     ended = service.wait(wished.id)
     if output is Output.JSON:
         print_json(job_json(ended))
+        return
+    if ended.outcome is Outcome.COMPLETED:
+        err().print(f"{ended.id} had completed before it could be cancelled")
+        err().print(f"[bold]next[/]  podtune artifact {ended.id}")
         return
     number = ended.proof.ended if ended.proof else 0
     what = f"{number} processes ended" if number else "nothing was running"
@@ -206,15 +208,10 @@ def resume(
     output: OutputOption = Output.HUMAN,
 ) -> None:
     """Go on with a job that failed or was cancelled, from its last checkpoint."""
-    from podtune.cli.job_view import job_json
-
     service = _service()
     reopened = service.resume(job)
     if detach:
-        if output is Output.JSON:
-            print_json(job_json(reopened))
-        else:
-            err().print(f"[bold]next[/]  podtune watch {reopened.id}")
+        _detached(reopened, output)
         return
     _follow(service, reopened, output)
 
@@ -248,10 +245,11 @@ def receipt(
     if verify:
         checked = service.verify_receipt(job)
         if output is Output.JSON:
-            print_json({"valid": True, "checked": checked})
+            signed_by = service.signer(job)
+            print_json({"valid": True, "signed_by": signed_by, "checked": checked})
             return
         for line in checked:
-            out().print(f"[green]✓[/] {line}", soft_wrap=True)
+            out().print(f"[green]✓[/] {plain(line)}", soft_wrap=True)
         return
     print_json(service.receipt(job).model_dump(mode="json"))
 
@@ -360,23 +358,35 @@ def _confirm_long(made: "Plan", *, yes: bool, minutes: float | None) -> None:
 def _follow(service: "Service", job: "Job", output: Output) -> None:
     """Watch a job to its end and show how it ended."""
     from podtune.cli import job_view, watch_view
-    from podtune.core.errors import TrainingError
+    from podtune.core.errors import failure_of
     from podtune.core.states import Outcome
 
     try:
         if output is Output.HUMAN:
+            for other in service.before(job):
+                err().print(f"[dim]waits for {other.id}; podtune watch {other.id}[/]")
             watch_view.watch(err(), service.events(job.id, follow=True))
         ended = service.wait(job.id)
     except KeyboardInterrupt:
         err().print(f"\n[dim]detached; the job goes on[/]\n[bold]next[/]  podtune watch {job.id}")
-        raise typer.Exit(0) from None
+        raise typer.Exit(130) from None
     if ended.outcome is not Outcome.COMPLETED:
-        raise TrainingError(
+        raise failure_of(
+            ended.error_code or "training_failed",
             f"job {ended.id} {ended.outcome}: {ended.error_message}",
-            code=ended.error_code,
-            hint=(ended.advice or "").replace("JOB", ended.id) or None,
+            (ended.advice or "").replace("JOB", ended.id) or None,
         )
     if output is Output.JSON:
         print_json(job_view.job_json(ended) | {"artifact": str(service.folder(ended).artifact)})
         return
     job_view.render_end(out(), ended, service.folded(ended), service.folder(ended).artifact)
+
+
+def _detached(job: "Job", output: Output) -> None:
+    """What a command says that starts a job and leaves it."""
+    from podtune.cli.job_view import job_json
+
+    if output is Output.JSON:
+        print_json(job_json(job))
+    else:
+        err().print(f"[bold]next[/]  podtune watch {job.id}")

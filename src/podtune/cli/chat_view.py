@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from podtune.cli.console import plain
 from podtune.core.errors import TrainingError
 
 HELP = (
@@ -110,7 +111,7 @@ def converse(console: Console, program: ChatProgram, lines: Iterator[str]) -> No
         else:
             for piece in program.say(text):
                 console.print(
-                    escape(piece), end="", style="green" if adapter else "", soft_wrap=True
+                    plain(piece), end="", style="green" if adapter else "", soft_wrap=True
                 )
             console.print()
 

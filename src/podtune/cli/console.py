@@ -31,6 +31,14 @@ def err() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+_CONTROLS: Final = {c: None for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t"}
+
+
+def plain(text: str) -> str:
+    """Foreign text as it may stand on a terminal: no control sequences, no markup."""
+    return escape(text.translate(_CONTROLS))
+
+
 def print_json(value: object) -> None:
     """A value as indented JSON on stdout."""
     print(as_json(value))  # noqa: T201 - the renderer
@@ -53,12 +61,12 @@ def render_error(error: PodtuneError, arguments: Sequence[str]) -> None:
         print(scrub(as_json({"error": error.to_json()})))  # noqa: T201 - the renderer
         return
     console = err()
-    console.print(f"[bold red]error[/] {escape(scrub(error.message))}", soft_wrap=True)
+    console.print(f"[bold red]error[/] {plain(scrub(error.message))}", soft_wrap=True)
     findings = error.context.get("findings")
     if isinstance(findings, list):
         _render_findings(console, cast("list[dict[str, Any]]", findings))
     if error.hint:
-        console.print(f"[bold]next[/]  {escape(scrub(error.hint))}", soft_wrap=True)
+        console.print(f"[bold]next[/]  {plain(scrub(error.hint))}", soft_wrap=True)
     console.print(f"[dim]code  {error.code}[/]")
 
 
@@ -67,7 +75,7 @@ def _render_findings(console: Console, findings: list[dict[str, Any]]) -> None:
     for item in errors[:FINDINGS_SHOWN]:
         line = f"line {item['line']}" if item["line"] else "file"
         console.print(
-            f"  [yellow]{line:>9}[/]  [bold]{item['code']}[/]  {escape(item['message'])} "
+            f"  [yellow]{line:>9}[/]  [bold]{item['code']}[/]  {plain(item['message'])} "
             f"[dim]- {escape(item['advice'])}[/]",
             soft_wrap=True,
         )

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
 from podtune.app.progress import Folded
+from podtune.cli.console import plain
 from podtune.cli.watch_view import sparkline
 from podtune.core.artifact import SAMPLES, Sample
 from podtune.core.job import Job
@@ -50,7 +50,7 @@ def render_jobs(console: Console, jobs: Sequence[Job]) -> None:
         table.add_row(
             f"[bold]{job.id}[/]",
             state_of(job),
-            escape(job.title),
+            plain(job.title),
             str(job.attempt),
             f"{job.created_at.astimezone():%Y-%m-%d %H:%M}",
             duration(took.total_seconds()),
@@ -63,7 +63,7 @@ def render_status(console: Console, job: Job, status: TrainingStatus, folded: Fo
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column()
-    table.add_row("job", f"[bold]{job.id}[/]  {escape(job.title)}")
+    table.add_row("job", f"[bold]{job.id}[/]  {plain(job.title)}")
     table.add_row("state", f"{state_of(job)}, {status.progress:.0f} %, {status.phase}")
     if folded.total_steps:
         table.add_row("step", f"{folded.step} of {folded.total_steps}, epoch {folded.epoch:.2f}")
@@ -77,11 +77,11 @@ def render_status(console: Console, job: Job, status: TrainingStatus, folded: Fo
         left = f", {duration(status.eta_seconds)} left" if status.eta_seconds else ""
         table.add_row("speed", f"{metrics.throughput:.0f} tokens/s{left}")
     if job.error_message:
-        table.add_row("error", f"[red]{escape(job.error_message)}[/] [dim]({job.error_code})[/]")
+        table.add_row("error", f"[red]{plain(job.error_message)}[/] [dim]({job.error_code})[/]")
     if job.advice:
-        table.add_row("next", escape(job.advice.replace("JOB", job.id)))
+        table.add_row("next", plain(job.advice.replace("JOB", job.id)))
     if job.proof:
-        table.add_row("gone", f"{escape(job.proof.method)}, {job.proof.absent_at:%H:%M:%S} UTC")
+        table.add_row("gone", f"{plain(job.proof.method)}, {job.proof.absent_at:%H:%M:%S} UTC")
     console.print(table)
 
 
@@ -110,7 +110,7 @@ def render_end(console: Console, job: Job, folded: Folded, artifact: Path) -> No
         f"peak {gib(facts['peak_memory_bytes'] or 0)} (planned {gib(job.plan.memory.total)})",
     )
     table.add_row("proof", "a fresh process loaded the adapter: it changes the model, as trained")
-    table.add_row("artifact", escape(str(artifact)))
+    table.add_row("artifact", plain(str(artifact)))
     table.add_row("receipt", f"signed; podtune receipt {job.id} --verify")
     console.print(
         Panel(table, title="[bold green]done[/]", title_align="left", border_style="green")
@@ -133,7 +133,7 @@ def _answers(samples: Sequence[Sample]) -> Table:
     table.add_column("after", style="green", ratio=4, overflow="fold")
     for sample in samples:
         table.add_row(
-            escape(sample.question), escape(shorten(sample.before)), escape(shorten(sample.after))
+            plain(sample.question), plain(shorten(sample.before)), plain(shorten(sample.after))
         )
     return table
 

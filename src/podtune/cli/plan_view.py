@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from podtune.cli.console import plain
 from podtune.core.plan import FieldNote, Origin, Plan
 from podtune.core.units import count, duration, gib, short_count
 
@@ -28,15 +28,13 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     return {"digest": plan.digest, **plan.model_dump(mode="json")}
 
 
-def render(console: Console, plan: Plan, *, all_fields: bool = False, fields: bool = True) -> None:
+def render(console: Console, plan: Plan, *, all_fields: bool = False) -> None:
     """Print a plan."""
-    parts: list[RenderableType] = [_summary(plan)]
-    if fields:
-        parts += ["", _fields(plan.fields, all_fields=all_fields)]
+    parts: list[RenderableType] = [_summary(plan), "", _fields(plan.fields, all_fields=all_fields)]
     title = f"[bold]plan[/] [dim]{plan.digest[:12]}[/]"
     console.print(Panel(Group(*parts), title=title, title_align="left", border_style="cyan"))
     for warning in plan.warnings:
-        console.print(f"[yellow]note[/]  {escape(warning)}", soft_wrap=True)
+        console.print(f"[yellow]note[/]  {plain(warning)}", soft_wrap=True)
 
 
 def _summary(plan: Plan) -> Table:
@@ -44,7 +42,7 @@ def _summary(plan: Plan) -> Table:
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column()
     for name, text in _lines(plan):
-        table.add_row(name, escape(text))
+        table.add_row(name, plain(text))
     return table
 
 
@@ -93,8 +91,8 @@ def _fields(notes: Iterable[FieldNote], *, all_fields: bool) -> Table:
         if not all_fields and (empty or (note.path not in SHOWN and not stated)):
             continue
         origin = "[green]stated[/]" if stated else "[dim]assumed[/]"
-        why = "" if stated else f"[dim]{escape(note.why)}[/]"
-        table.add_row(note.path, escape(shown_value(note.value)), origin, why)
+        why = "" if stated else f"[dim]{plain(note.why)}[/]"
+        table.add_row(note.path, plain(shown_value(note.value)), origin, why)
     return table
 
 

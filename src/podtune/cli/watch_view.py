@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -17,9 +16,9 @@ from rich.progress import Task as BarTask
 from rich.text import Text
 
 from podtune.app.progress import Folded, fold
+from podtune.cli.console import plain
 from podtune.core.events import EventKind, TrainingEvent
-from podtune.core.job import Job
-from podtune.core.states import JobPhase, WorkerStage
+from podtune.core.states import WorkerStage
 from podtune.core.units import duration, gib
 
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
@@ -112,14 +111,9 @@ class Watcher:
         elif event.kind is EventKind.CHECKPOINT and event.message == "resumed":
             self._line(f"resumed-{event.attempt}", f"resumed from step {event.step}")
         elif event.kind is EventKind.WARNING and event.message:
-            self._line(event.message, f"[yellow]note[/] {escape(event.message)}")
+            self._line(event.message, f"[yellow]note[/] {plain(event.message)}")
         elif event.result is not None:
             self._finish_stages(failed=not event.result.ok)
-
-    def phase(self, job: Job) -> None:
-        """Say what happens before the worker speaks."""
-        if job.phase in (JobPhase.QUEUED, JobPhase.VALIDATING, JobPhase.PROVISIONING):
-            self._line(f"{job.attempt}-{job.phase}", f"[dim]{job.phase}[/]")
 
     def _training(self) -> str:
         """Figures of the training in one line; the curve only where there is room for it."""
@@ -151,7 +145,7 @@ class Watcher:
         """Without a terminal: the first, every tenth part, and the last."""
         part = int(10 * done / total) if total else 0
         text = Text.from_markup(figures).plain
-        self._line(f"{self._folded.attempt}-{name}-{part}", escape(f"{name}: {text}".rstrip(": ")))
+        self._line(f"{self._folded.attempt}-{name}-{part}", plain(f"{name}: {text}".rstrip(": ")))
 
     def _finish_stages(self, *, failed: bool = False) -> None:
         if not self._live:

@@ -161,6 +161,22 @@ HTTP_STATUSES: Final[Mapping[type[PodtuneError], int]] = {
 """HTTP status by error class; the nearest ancestor counts."""
 
 
+_FAILURE_CLASSES: Final[Mapping[str, type[PodtuneError]]] = {
+    **dict.fromkeys(
+        ("artifact_bad", "artifact_incomplete", "bad_proof", "copy_failed", "integrity_mismatch"),
+        ArtifactError,
+    ),
+    **dict.fromkeys(("state_unusable", "internal_error"), StateError),
+    **dict.fromkeys(("launch_failed", "provider_failed"), ProviderError),
+}
+"""Codes of failed jobs that are no fault of the training."""
+
+
+def failure_of(code: str, message: str, hint: str | None) -> PodtuneError:
+    """The error a failed job is, from what its row says."""
+    return _FAILURE_CLASSES.get(code, TrainingError)(message, code=code, hint=hint)
+
+
 def exit_code(error: PodtuneError) -> int:
     """The shell's exit code for an error (1..7)."""
     return _nearest(EXIT_CODES, error)

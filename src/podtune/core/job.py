@@ -78,5 +78,3 @@ class WorkerOrder(BaseModel):
     validation_file: str | None
     models_dir: str
     """Where converted base models are kept."""
-    offline: bool = False
-    """No network at all: base model from disk or package only."""

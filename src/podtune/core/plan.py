@@ -70,6 +70,8 @@ class BaseModelFacts(_Part):
     """Parameters of the linear layers inside the blocks."""
     total_parameters: int
     max_positions: int
+    window: int | None = None
+    """Tokens a sliding window attends over; null where attention sees the whole document."""
     download_bytes: int | None = None
     """What a download would fetch; null when nothing has to be fetched or it is unknown."""
 
@@ -87,7 +89,7 @@ class TokenCounts(_Part):
     """Of them, the ones a loss is taken on."""
     validation: int
     longest: int
-    """Tokens of the longest training example."""
+    """Tokens of the longest example, trained on or held out."""
     examples: int
     """Training examples: a conversation whose template rewrites history gives several."""
 

@@ -6,7 +6,6 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -110,7 +109,7 @@ class TrainingOptions(SpecPart):
     epochs: float | Auto = AUTO
     """Passes over the training rows."""
     max_steps: int | None = Field(default=None, ge=1)
-    """Stop after so many optimizer steps, however many epochs that is."""
+    """At most so many optimizer steps; the epochs may end it sooner."""
     learning_rate: float | Auto = AUTO
     """Peak learning rate of the adapter."""
     lr_scheduler: Literal["linear", "cosine", "constant"] = "linear"
@@ -271,11 +270,3 @@ def nest(flat: Mapping[str, object]) -> dict[str, object]:
             inner = nested[section] = _bare_model(inner)
         inner[key] = value  # pyright: ignore[reportIndexIssue]
     return nested
-
-
-def data_files(spec: TrainingSpec) -> tuple[Path, ...]:
-    """The local files the spec reads: the data, then the separate validation file if any."""
-    sources = [spec.data.source]
-    if spec.data.validation_source:
-        sources.append(spec.data.validation_source)
-    return tuple(Path(source) for source in sources)

@@ -36,7 +36,7 @@ def duration(seconds: float) -> str:
 
 
 def count(number: float) -> str:
-    """A whole number with thousands separated by thin groups.
+    """A whole number with its thousands separated.
 
     >>> count(1234567)
     '1,234,567'

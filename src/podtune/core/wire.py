@@ -33,6 +33,8 @@ class Progress(BaseModel):
     task_done: float | None = None
     """Share of the stage's present task, 0..1."""
     eta_seconds: float | None = None
+    reached: float = 0.0
+    """The highest percent so far: progress never falls."""
     warnings: tuple[str, ...] = ()
 
 
@@ -84,13 +86,18 @@ def status_of(job: Job, progress: Progress) -> TrainingStatus:
 def percent(job: Job, progress: Progress) -> float:
     """How far a job is, 0..100; 100 only once it is done and completed."""
     if job.is_finished:
-        return 100.0 if job.outcome is Outcome.COMPLETED else _reached(progress)
+        return 100.0 if job.outcome is Outcome.COMPLETED else reached(progress)
     if job.phase in (JobPhase.RETRIEVING, JobPhase.TERMINATING, JobPhase.NOTIFYING):
-        return min(99.0, max(_reached(progress), 99.0 if job.error_code is None else 0.0))
-    return _reached(progress)
+        return min(99.0, max(reached(progress), 99.0 if job.error_code is None else 0.0))
+    return reached(progress)
 
 
-def _reached(progress: Progress) -> float:
+def reached(progress: Progress) -> float:
+    """Percent by stage, step and task, never less than it was."""
+    return max(progress.reached, _by_stage(progress))
+
+
+def _by_stage(progress: Progress) -> float:
     if progress.stage is None:
         return 0.0
     start, end = STAGE_SHARE[progress.stage]

@@ -136,7 +136,7 @@ def _bytes_of(path: Path) -> bytes:
         raise UnsupportedError(
             f"{str(path)!r} has {size / 1024**2:.0f} MiB; at most {MAX_BYTES // 1024**2} MiB can be read yet",
             code="file_too_large",
-            hint="split the file, or use --set data.max_rows=N on a shorter one",
+            hint="split the file; larger ones come with the streaming reader",
         )
     try:
         return path.read_bytes()

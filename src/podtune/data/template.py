@@ -72,7 +72,11 @@ class ChatTemplate:
         """
         try:
             return self._template.render(
-                messages=list(messages), add_generation_prompt=open_answer, **self._special
+                messages=list(messages),
+                add_generation_prompt=open_answer,
+                tools=None,
+                documents=None,
+                **self._special,
             )
         except _TEMPLATE_FAULTS as error:
             # Only words of the template itself are passed on; others may quote the row.
@@ -163,7 +167,10 @@ def _json_file(path: Path) -> Mapping[str, object]:
 def _template_text(folder: Path, config: Mapping[str, object]) -> str:
     beside = folder / "chat_template.jinja"
     if beside.is_file():
-        return beside.read_text(encoding="utf-8")
+        try:
+            return beside.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise _unreadable(beside, error) from error
     value = config.get("chat_template")
     if isinstance(value, str):
         return value

@@ -9,6 +9,19 @@ from podtune.core.plan import BaseModelFacts
 EXPERT_KEYS: Final = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
+FAMILIES: Final[Mapping[str, bool]] = {
+    "llama": False,
+    "mistral": False,
+    "qwen2": False,
+    "qwen3": False,
+    "smollm3": True,
+    "gemma": True,
+    "gemma3_text": True,
+}
+"""Model types whose layers are as `linear_shapes` says -> whether embeddings are tied when the
+config does not say (transformers 5.23; `tests/worker/test_families.py` builds one of each)."""
+
+
 class LinearShape(NamedTuple):
     """A linear layer [out, in] that stands `copies` times in the model."""
 
@@ -66,13 +79,24 @@ def facts_from_config(
         raise UnsupportedError(
             f"{name} is a mixture of experts; only dense models are built yet", code="not_built"
         )
+    kind = str(config.get("model_type", ""))
+    if kind not in FAMILIES:
+        raise UnsupportedError(
+            f"{name} is a {kind or 'model of no known'} type; built are {', '.join(FAMILIES)}",
+            code="unknown_architecture",
+            hint="choose an instruct model of one of these families",
+        )
+    if config.get("quantization_config"):
+        raise UnsupportedError(
+            f"{name} is quantised already; training needs the original weights", code="not_built"
+        )
     needed = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
     missing = [key for key in (*needed, "intermediate_size") if not _integer(config, key)]
     if missing:
         raise SpecError(
             f"{name} is no dense decoder podtune knows: its config.json lacks {', '.join(missing)}",
             code="unknown_architecture",
-            hint="use a Llama, Qwen, Mistral, SmolLM or Gemma style instruct model",
+            hint="the folder's config.json is damaged; fetch the model again",
         )
     hidden, layers, heads, vocab = (_integer(config, key) for key in needed)
     head_size = _integer(config, "head_dim") or hidden // heads
@@ -85,14 +109,14 @@ def facts_from_config(
         _integer(config, "intermediate_size"),
     )
     linear = sum(shape.parameters for shape in linear_shapes(sizes))
-    tied = bool(config.get("tie_word_embeddings", False))
+    tied = bool(config.get("tie_word_embeddings", FAMILIES[kind]))
     norms = hidden * (2 * layers + 1)
     return BaseModelFacts(
         name=name,
         revision=revision,
         source=source,
         location=location,
-        model_type=str(config.get("model_type", "")),
+        model_type=kind,
         hidden_size=hidden,
         layers=layers,
         kv_size=sizes.kv,
@@ -103,6 +127,7 @@ def facts_from_config(
         linear_parameters=linear,
         total_parameters=linear + vocab * hidden * (1 if tied else 2) + norms,
         max_positions=_integer(config, "max_position_embeddings") or 2048,
+        window=_window(config),
         download_bytes=download_bytes,
     )
 
@@ -130,6 +155,15 @@ def sizes_of(facts: BaseModelFacts) -> Sizes:
     )
 
 
+def _window(config: Mapping[str, object]) -> int | None:
+    """The sliding window, where one is in use."""
+    if config.get("use_sliding_window") is False:
+        return None
+    return _integer(config, "sliding_window") or None
+
+
 def _integer(config: Mapping[str, object], key: str) -> int:
     value = config.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return max(0, value)

@@ -23,7 +23,7 @@ from podtune.planning import duration as durations
 from podtune.planning import memory
 from podtune.planning.schedule import Decision, decide, shortened
 
-LONG_S: Final = 3600.0
+LONG_S: Final = 1800.0
 """A job over this says so before it starts and offers `--minutes`."""
 
 
@@ -175,6 +175,6 @@ def _tokens(given: PlanInput) -> TokenCounts:
         train=sum(given.lengths.train),
         trained=sum(given.lengths.trained),
         validation=sum(given.lengths.validation),
-        longest=max(given.lengths.train),
+        longest=max((*given.lengths.train, *given.lengths.validation)),
         examples=len(given.lengths.train),
     )

@@ -47,7 +47,13 @@ def decide(
         SpecError: an example is longer than the row, or packing is asked where it is not exact.
     """
     values: dict[str, Decision] = {}
-    total, longest = sum(lengths.train), max(lengths.train)
+    total, longest = sum(lengths.train), max((*lengths.train, *lengths.validation))
+    if facts.window is not None and longest > facts.window:
+        raise SpecError(
+            f"the longest example has {longest} tokens; {facts.name} attends over {facts.window}",
+            code="too_long",
+            hint="shorten the row, or choose a base model with a longer window",
+        )
     epochs = _take(options.epochs, values, "training.epochs", _epochs(total))
     _take(options.learning_rate, values, "training.learning_rate", _learning_rate(facts))
     _take(options.precision, values, "training.precision", _precision(device))

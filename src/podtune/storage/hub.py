@@ -13,7 +13,7 @@ from podtune.core.redact import scrub
 
 SMALL_FILES: Final = ("*.json", "*.jinja")
 ALL_FILES: Final = ("*.json", "*.jinja", "*.safetensors")
-UNWANTED: Final = ("original/*", "onnx/*", "runs/*", "checkpoint*/*")
+UNWANTED: Final = ("consolidated*", "original/*", "onnx/*", "runs/*", "checkpoint*/*")
 TIMEOUT_S: Final = 10.0
 
 

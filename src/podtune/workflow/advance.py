@@ -62,7 +62,7 @@ def advance(job: Job, seen: Seen) -> Patch:
     """The next step of a job."""
     leaving = job.phase in (JobPhase.TERMINATING, JobPhase.NOTIFYING, JobPhase.DONE)
     if job.desired is Desired.CANCELLED and not leaving:
-        return _leave(Outcome.CANCELLED, "cancelled", "cancelled by the user", "podtune resume")
+        return _leave(Outcome.CANCELLED, "cancelled", "cancelled by the user", "podtune resume JOB")
     return _STEPS[job.phase](job, seen)
 
 
@@ -123,7 +123,7 @@ def _training(job: Job, seen: Seen) -> Patch:
             Outcome.TIMED_OUT,
             "timed_out",
             f"the limit of {duration(limit * 3600)} (where.max_hours) has passed",
-            "raise it and `podtune resume JOB`: it goes on from the last checkpoint",
+            "`podtune resume JOB` goes on from the last checkpoint for as long again",
         )
     if seen.running is False:
         return _leave(

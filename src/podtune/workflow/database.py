@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, create_engine, event, exc, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, exc, text
 
 from podtune.core.errors import StateError
 from podtune.workflow.tables import SCHEMA_VERSION
@@ -30,6 +30,7 @@ def open_database(path: Path) -> Engine:
         )
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "handle_error", _in_our_words)
         with engine.connect() as connection:
             version = int(connection.execute(text("PRAGMA user_version")).scalar_one())
         if version < SCHEMA_VERSION:
@@ -77,6 +78,15 @@ def _prepare(connection: Any, _: object) -> None:
 def _begin_immediate(connection: Connection) -> None:
     """Take the write lock at once: a read that later writes would fail with SQLITE_BUSY."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _in_our_words(context: ExceptionContext) -> None:
+    """A full disk, a locked or a damaged file, as a StateError."""
+    if isinstance(context.sqlalchemy_exception, exc.OperationalError | exc.InternalError):
+        context.chained_exception = StateError(
+            f"the job store cannot be used: {str(context.original_exception)[:200]}",
+            hint="check the disk and the file's permissions, then try again",
+        )
 
 
 def _migrate(engine: Engine, path: Path) -> None:

@@ -53,7 +53,7 @@ class Effects(Protocol):
         ...
 
     def verify(self, job: Job) -> Artifact:
-        """Check the artifact against the worker's checksums; deliver it."""
+        """Check the artifact against the worker's checksums."""
         ...
 
     def terminate(self, job: Job) -> TerminationProof | None:
@@ -61,7 +61,7 @@ class Effects(Protocol):
         ...
 
     def receipt(self, job: Job) -> None:
-        """Write and sign the receipt."""
+        """Sign the receipt and deliver the artifact."""
         ...
 
 

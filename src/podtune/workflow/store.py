@@ -67,6 +67,8 @@ class JobStore:
         Raises:
             NotFoundError: none, or several begin so.
         """
+        if not job_id:
+            raise NotFoundError("no job is named", hint="`podtune jobs` lists them")
         with self._engine.connect() as connection:
             if job_id == "last":
                 found = connection.execute(

@@ -1,4 +1,4 @@
-"""The tables of the job store. Times are integer microseconds UTC, money integer micro-dollars."""
+"""The tables of the job store. Times are integer microseconds UTC."""
 
 from typing import Final
 

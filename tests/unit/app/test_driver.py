@@ -11,6 +11,7 @@ import pytest
 
 from podtune.app import driver
 from podtune.app.settings import driver_environment
+from podtune.providers.local import identity
 from podtune.workflow.store import JobStore
 from support import homes
 from support.workers import until
@@ -24,8 +25,7 @@ def test_this_process_is_alive():
 
 def test_a_process_that_ended_is_dead():
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    created = psutil.Process(child.pid).create_time()
-    name = f"{socket.gethostname()}:{child.pid}:{created:.2f}"
+    name = f"{socket.gethostname()}:{identity.of(psutil.Process(child.pid))}"
     assert not driver.is_dead(name)
     child.communicate(b"\n")
     assert driver.is_dead(name)
@@ -34,15 +34,16 @@ def test_a_process_that_ended_is_dead():
 def test_a_zombie_is_dead():
     child = subprocess.Popen([sys.executable, "-c", ""])
     process = psutil.Process(child.pid)
-    name = f"{socket.gethostname()}:{child.pid}:{process.create_time():.2f}"
+    name = f"{socket.gethostname()}:{identity.of(process)}"
     until(lambda: process.status() == psutil.STATUS_ZOMBIE)
     assert driver.is_dead(name)
     child.wait()
 
 
 def test_a_reused_pid_is_another_process():
-    created = psutil.Process().create_time()
-    assert driver.is_dead(f"{socket.gethostname()}:{os.getpid()}:{created - 100:.2f}")
+    pid, _, stamp = identity.of(psutil.Process()).partition(":")
+    assert not driver.is_dead(f"{socket.gethostname()}:{pid}:{stamp}")
+    assert driver.is_dead(f"{socket.gethostname()}:{pid}:{stamp}0")
 
 
 def test_nothing_is_known_of_other_hosts():
@@ -63,7 +64,7 @@ def started(tmp_path):
         settings.home.mkdir(exist_ok=True)
         child = subprocess.Popen(
             [sys.executable, "-m", "podtune.app.driver"],
-            env=driver_environment(settings.home),
+            env=driver_environment(settings),
             cwd=settings.home,
             stderr=subprocess.PIPE,
             text=True,

@@ -101,8 +101,18 @@ def test_a_worker_gets_what_it_needs(monkeypatch):
 
 def test_the_driver_gets_everything_and_its_home(monkeypatch):
     monkeypatch.setenv("RUNPOD_API_KEY", "rpa_x")
-    found = settings.driver_environment(Path("/some/home"))
+    given = settings.Settings(home=Path("/some/home"), places=3)
+    found = settings.driver_environment(given)
     assert (found["PODTUNE_HOME"], found["RUNPOD_API_KEY"]) == ("/some/home", "rpa_x")
+    assert settings.load(found, read_file=False).settings == given
+
+
+def test_a_worker_sees_the_first_of_the_cards_that_the_user_lets_be_seen(monkeypatch):
+    for visible, card in (("2,3", "2"), ("", ""), ("GPU-ab12", "GPU-ab12")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert settings.worker_environment()["CUDA_VISIBLE_DEVICES"] == card
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert settings.worker_environment()["CUDA_VISIBLE_DEVICES"] == "0"
 
 
 def test_only_vendor_keys_that_are_set(monkeypatch):

@@ -59,10 +59,6 @@ def test_all_fields_are_all_fields():
     assert [p for p in field_paths() if p not in text] == []
 
 
-def test_fields_can_be_left_away():
-    assert "training.epochs" not in shown(build.plan(), fields=False)
-
-
 def test_warnings_are_notes_and_no_markup():
     assert "note  careful [bold]" in shown(build.plan(warnings=("careful [bold]",)))
 

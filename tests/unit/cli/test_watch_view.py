@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from podtune.cli.watch_view import BLOCKS, Watcher, sparkline, watch
+from podtune.cli.watch_view import BLOCKS, sparkline, watch
 from podtune.core.events import EventKind, Metrics, Task, TrainingEvent, WorkerResult
-from podtune.core.states import JobPhase, WorkerStage
-from support import build
+from podtune.core.states import WorkerStage
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -135,11 +134,3 @@ def test_a_terminal_shows_bars_and_the_last_figures():
 def test_a_failure_is_no_error_of_the_screen():
     failed = WorkerResult(ok=False, error_code="x")
     assert live(step(1), event(EventKind.RESULT, result=failed))
-
-
-def test_phases_before_the_worker_speaks_are_said_once():
-    stream = io.StringIO()
-    with Watcher(Console(file=stream, highlight=False)) as watcher:
-        for phase in (JobPhase.QUEUED, JobPhase.QUEUED, JobPhase.TRAINING, JobPhase.VALIDATING):
-            watcher.phase(build.job(phase=phase))
-    assert stream.getvalue().splitlines() == ["queued", "validating"]

@@ -81,12 +81,8 @@ def test_an_instance_is_frozen():
 
 
 def test_an_order_survives_json():
-    given = order(validation_file="data/validation.jsonl", offline=True)
+    given = order(validation_file="data/validation.jsonl")
     assert WorkerOrder.model_validate_json(given.model_dump_json()) == given
-
-
-def test_an_order_may_use_the_network_unless_it_says_otherwise():
-    assert order().offline is False
 
 
 def test_attempts_count_from_one():

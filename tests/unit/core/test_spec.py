@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 import yaml
 from hypothesis import given
@@ -17,7 +15,6 @@ from podtune.core.spec import (
     TrainingOptions,
     TrainingSpec,
     WhereSpec,
-    data_files,
     field_paths,
     flatten,
     nest,
@@ -286,9 +283,3 @@ def test_a_spec_survives_yaml_and_json(flat):
 def test_nest_joins_a_bare_model_with_its_revision():
     nested = nest({"base_model": "org/model", "base_model.revision": "v1"})
     assert nested == {"base_model": {"name": "org/model", "revision": "v1"}}
-
-
-def test_data_files_are_the_data_and_the_held_out_rows():
-    assert data_files(spec()) == (Path("rows.jsonl"),)
-    both = spec(data={"source": "a.csv", "validation_source": "b.csv"})
-    assert data_files(both) == (Path("a.csv"), Path("b.csv"))

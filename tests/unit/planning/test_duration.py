@@ -13,6 +13,7 @@ def device(kind="cpu", cores=2, *, bf16=False):
 @pytest.fixture(scope="module")
 def facts():
     config = {
+        "model_type": "llama",
         "hidden_size": 576,
         "intermediate_size": 1536,
         "num_hidden_layers": 30,

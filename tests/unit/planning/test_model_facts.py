@@ -2,8 +2,9 @@
 
 import pytest
 
-from podtune.core.errors import SpecError, UnsupportedError
+from podtune.core.errors import PodtuneError, SpecError, UnsupportedError
 from podtune.planning import model_facts
+from support import build
 
 SMOLLM2 = {
     "model_type": "llama",
@@ -123,3 +124,39 @@ def test_output_projection_goes_back_from_attention_to_hidden():
 )
 def test_linear_attention_cannot_keep_packed_documents_apart(config, apart):
     assert model_facts.keeps_documents_apart(config) is apart
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"model_type": "gemma2"}, "unknown_architecture"),
+        ({"model_type": "phi3"}, "unknown_architecture"),
+        ({"quantization_config": {"quant_method": "gptq"}}, "not_built"),
+        ({"hidden": -576}, "unknown_architecture"),
+    ],
+)
+def test_what_training_could_not_load_is_refused_before_anything_is_fetched(changes, code):
+    with pytest.raises(PodtuneError) as caught:
+        build.facts(**changes)
+    assert caught.value.code == code
+
+
+def test_gemma_ties_its_embeddings_when_it_does_not_say():
+    config = {k: v for k, v in build.config().items() if k != "tie_word_embeddings"}
+    options = {"name": "m", "revision": None, "source": "path", "location": None}
+    gemma = model_facts.facts_from_config({**config, "model_type": "gemma"}, **options)
+    llama = model_facts.facts_from_config({**config, "model_type": "llama"}, **options)
+    assert gemma.tied_embeddings
+    assert not llama.tied_embeddings
+
+
+@pytest.mark.parametrize(
+    ("changes", "window"),
+    [
+        ({"sliding_window": 4096}, 4096),
+        ({"sliding_window": 4096, "use_sliding_window": False}, None),
+        ({"sliding_window": None}, None),
+    ],
+)
+def test_a_sliding_window_counts_where_it_is_in_use(changes, window):
+    assert build.facts(**changes).window == window

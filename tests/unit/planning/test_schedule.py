@@ -11,6 +11,7 @@ from podtune.core.plan import Device, Schedule
 from podtune.core.spec import AUTO, EffectiveBatch, TrainingOptions
 from podtune.data.lengths import Lengths
 from podtune.planning import model_facts, schedule
+from support import build
 
 DEVICE = Device(kind="cpu", name="CPU", memory_bytes=1 << 34, cores=2, bf16=False)
 FACTS = model_facts.facts_from_config(
@@ -237,3 +238,27 @@ def test_a_time_limit_never_adds_steps(steps, speed, minutes, per_step):
         return
     assert found.steps <= steps
     assert bool(found.left_out) == (found.steps < steps)
+
+
+def test_held_out_rows_must_fit_the_row_too():
+    found = build.plan(n_rows=20)
+    long = found.tokens.longest * 40
+    lengths = schedule.Lengths(True, (20,) * 30, (8,) * 30, (long,))
+    decided = schedule.decide(
+        found.spec.training.model_copy(update={"max_length": AUTO, "max_steps": None}),
+        build.facts(),
+        build.device(),
+        lengths,
+        packable=True,
+    )
+    assert int(decided.values["training.max_length"].value) >= long
+
+
+def test_a_document_longer_than_the_models_window_is_refused():
+    options = build.plan().spec.training
+    lengths = schedule.Lengths(True, (20, 70), (8, 8), ())
+    with pytest.raises(SpecError, match="70 tokens") as caught:
+        schedule.decide(
+            options, build.facts(sliding_window=64), build.device(), lengths, packable=True
+        )
+    assert caught.value.code == "too_long"

@@ -1,6 +1,6 @@
 """Workers as processes of this machine, each in a session (and so a process group) of its own.
 
-An instance id is `<pid>:<start time>`, so a reused pid is never taken for ours; a worker is found
+An instance id names pid and start, so a reused pid is never taken for ours; a worker is found
 again by the unique name on its command line, so one whose id was never written is adopted, not
 started twice. Output goes to a file: a pipe would kill the worker with its reader.
 """
@@ -21,8 +21,12 @@ import psutil
 from podtune.core.errors import ProviderError
 from podtune.core.job import Instance, TerminationProof
 from podtune.providers.base import InstanceState, LaunchRequest
+from podtune.providers.local import identity
 
 LOG: Final = "worker.log"
+MARK: Final = "PODTUNE_INSTANCE"
+"""Variable that carries the instance's name to the worker and to every child of it."""
+
 GRACE_S: Final = 5.0
 """Between SIGTERM and SIGKILL."""
 
@@ -60,7 +64,7 @@ class LocalProvider:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=request.folder,
-                    env=dict(request.environment),
+                    env={**request.environment, MARK: request.name},
                     start_new_session=True,
                 )
         except OSError as error:
@@ -87,7 +91,7 @@ class LocalProvider:
     def inspect(self, instance_id: str) -> InstanceState:
         """Whether that very process still runs; a zombie has ended."""
         self._reap()
-        return InstanceState.RUNNING if _process(instance_id) else InstanceState.GONE
+        return InstanceState.RUNNING if identity.find(instance_id) else InstanceState.GONE
 
     def terminate(self, name: str, instance_id: str | None) -> TerminationProof | None:
         """End the whole process group: politely, then by force, then look again."""
@@ -116,17 +120,18 @@ class LocalProvider:
         ]
 
     def _members(self, name: str, instance_id: str | None) -> list[psutil.Process]:
-        """Processes of the worker's session, and any that carries its name."""
-        found = {process.pid: process for process in _by_name(name)}
-        sessions = set(found)
-        if instance_id and (leader := _process(instance_id)):
-            sessions.add(leader.pid)
-        if instance_id:
-            sessions.add(_session_of_dead_leader(instance_id))
-        for process in psutil.process_iter():
-            if _session(process.pid) in sessions and _running(process):
-                found[process.pid] = process
-        return list(found.values())
+        """Every process of the worker: by its command line, its session, or the mark it inherited.
+
+        The mark also finds children that outlived their leader; a number alone never convicts.
+        """
+        leader = identity.find(instance_id) if instance_id else None
+        sessions = {leader.pid} if leader else set[int]()
+        sessions.update(process.pid for process in _by_name(name))
+        return [
+            process
+            for process in psutil.process_iter()
+            if (_session(process.pid) in sessions or _mark(process) == name) and _running(process)
+        ]
 
     def _still_running(self, processes: Sequence[psutil.Process]) -> list[psutil.Process]:
         """Wait for processes to end, for the grace at most; those that have not.
@@ -162,35 +167,18 @@ def _by_name(wanted: str) -> Iterator[psutil.Process]:
 
 
 def _instance(process: psutil.Process, name: str) -> Instance:
-    created = process.create_time()
     return Instance(
-        id=f"{process.pid}:{created:.2f}",
+        id=identity.of(process),
         name=name,
-        started_at=datetime.fromtimestamp(created, UTC),
+        started_at=datetime.fromtimestamp(process.create_time(), UTC),
     )
 
 
-def _process(instance_id: str) -> psutil.Process | None:
-    """The process of an id, if that very one still runs."""
-    pid, _, created = instance_id.partition(":")
+def _mark(process: psutil.Process) -> str | None:
     try:
-        process = psutil.Process(int(pid))
-        same = abs(process.create_time() - float(created)) < 1.0
-    except (psutil.Error, ValueError):
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
         return None
-    return process if same and _running(process) else None
-
-
-def _session_of_dead_leader(instance_id: str) -> int:
-    """The session a dead worker led: its pid, unless another process has taken that pid over.
-
-    The kernel gives no pid away while a session of that number has members.
-    """
-    number = instance_id.partition(":")[0]
-    pid = int(number) if number.isdigit() else 0
-    if pid <= 1:  # no worker of ours; sessions 0 and 1 are the system's
-        return -1
-    return pid if not psutil.pid_exists(pid) or _process(instance_id) else -1
 
 
 def _session(pid: int) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from podtune.core.errors import ProviderError
 from podtune.providers.base import InstanceState, LaunchRequest
-from podtune.providers.local import processes
+from podtune.providers.local import identity, processes
 from podtune.providers.local.processes import LocalProvider
 from support import workers
 from support.workers import until
@@ -92,9 +92,8 @@ def bench(tmp_path):
 
 def test_the_id_is_pid_and_start_time(bench):
     instance = bench.launch(workers.WAITS)
-    pid, _, created = instance.id.partition(":")
-    assert int(pid) == bench.ready()[0]
-    assert float(created) == pytest.approx(psutil.Process(int(pid)).create_time(), abs=0.01)
+    pid = bench.ready()[0]
+    assert instance.id == identity.of(psutil.Process(pid))
 
 
 def test_the_worker_leads_a_session_of_its_own(bench):
@@ -185,19 +184,13 @@ def test_a_worker_that_ignores_sigterm_is_killed(bench):
 
 def test_a_reused_pid_is_never_touched(bench):
     other = bench.bystander()
-    reused = f"{other.pid}:{other.create_time() - 100:.2f}"
+    reused = f"{identity.of(other)}0"
     assert bench.provider.inspect(reused) is InstanceState.GONE
     proof = bench.provider.terminate(bench.name, reused)
     assert proof is not None
     assert proof.ended == 0
     assert other.is_running()
     assert not ended(other.pid)
-
-
-@pytest.mark.parametrize("instance_id", ["0:pt-owner-job-1", "0:0", "1:0"])
-def test_an_id_without_a_process_names_no_session(instance_id):
-    # asked of the helper: were it wrong, terminating would signal every process of session 0
-    assert processes._session_of_dead_leader(instance_id) < 0
 
 
 @pytest.mark.parametrize("instance_id", ["0:pt-owner-job-1", "junk", "1:not-a-time", ""])
@@ -223,3 +216,14 @@ def test_processes_with_a_name_but_without_the_worker_program_are_not_ours(bench
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_child_that_outlived_its_worker_is_found_by_the_mark_it_inherited(bench):
+    instance = bench.launch(workers.WAITS)
+    pid, _ = bench.ready()
+    marked = psutil.Process(pid).environ()[processes.MARK]
+    assert marked == bench.name
+    bench.bystander()
+    proof = bench.provider.terminate(bench.name, instance.id)
+    assert proof is not None
+    assert proof.ended >= 1
