@@ -104,12 +104,12 @@ def refuse_bad_rows(report: DatasetReport, *, skip: bool) -> None:
     if not report.good_rows:
         raise DatasetError(
             f"no row of {report.source!r} can be trained on ({report.rows} found, {len(errors)} errors)",
-            hint="correct the rows below; each line is one JSON object with messages or prompt and completion",
+            hint="correct the rows above; each line is one JSON object with messages or prompt and completion",
             context=context,
         )
     raise DatasetError(
         f"{len(errors)} errors in {report.rows} rows of {report.source!r}; {report.good_rows} rows are good",
-        hint=f"correct the rows below, or train on the {report.good_rows} good rows with --skip-bad-rows",
+        hint=f"correct the rows above, or train on the {report.good_rows} good rows with --skip-bad-rows",
         context=context,
     )
 
@@ -149,15 +149,11 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _text_of(path: Path, raw: bytes) -> str:
-    if b"\x00" in raw[:65536]:
-        raise DatasetError(
-            f"{str(path)!r} is a binary file",
-            code="binary_file",
-            hint="give a text file: JSONL or CSV in UTF-8",
-        )
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
+        if _is_binary(raw[:65536]):
+            raise _binary(path) from error
         line = raw.count(b"\n", 0, error.start) + 1
         raise DatasetError(
             f"{str(path)!r} is not UTF-8 text (line {line})",
@@ -165,6 +161,8 @@ def _text_of(path: Path, raw: bytes) -> str:
             hint=f"save it as UTF-8, or convert it: iconv -f cp1252 -t utf-8 {path.name} > utf8-{path.name}",
             context={"line": line},
         ) from error
+    if "\x00" in text[:65536]:
+        raise _binary(path)
     if not text.strip(f" \t\r\n{_BOM}"):
         raise DatasetError(
             f"{str(path)!r} holds only blanks",
@@ -172,6 +170,20 @@ def _text_of(path: Path, raw: bytes) -> str:
             hint="put one JSON object on each line",
         )
     return text
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether bytes are no text in any one-byte encoding: a NUL, or over 3 % control characters."""
+    controls = sum(byte < 9 or 13 < byte < 27 for byte in head)
+    return b"\x00" in head or controls > 0.03 * len(head)
+
+
+def _binary(path: Path) -> DatasetError:
+    return DatasetError(
+        f"{str(path)!r} is a binary file",
+        code="binary_file",
+        hint="give a text file: JSONL or CSV in UTF-8",
+    )
 
 
 def _json_records(text: str, notes: list[Finding]) -> Iterator[_Record]:

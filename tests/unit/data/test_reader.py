@@ -503,3 +503,19 @@ def test_the_samples_are_read_as_their_index_says(name):
     assert errors(data) == [(e["code"], e["line"], e["row"]) for e in entry["errors"]]
     assert warnings(data) == [(w["code"], w["line"]) for w in entry["warnings"]]
     assert data.conversations[0].as_template_input() == entry["first_row"]["messages"]
+
+
+def test_bytes_without_a_nul_can_be_binary_too(tmp_path):
+    path = tmp_path / "picture.jsonl"
+    path.write_bytes(bytes(b for b in range(1, 256)) * 4)
+    with pytest.raises(DatasetError) as caught:
+        reader.read(path)
+    assert caught.value.code == "binary_file"
+
+
+def test_text_in_another_encoding_is_no_binary(tmp_path):
+    path = tmp_path / "latin.jsonl"
+    path.write_bytes('{"prompt": "Größe?", "completion": "Zwölf."}\n'.encode("cp1252"))
+    with pytest.raises(DatasetError) as caught:
+        reader.read(path)
+    assert caught.value.code == "not_utf8"
