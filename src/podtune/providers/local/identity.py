@@ -32,9 +32,22 @@ def find(instance_id: str) -> psutil.Process | None:
     try:
         process = psutil.Process(int(pid))
         same = _stamp(process) == stamp
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if same and runs(process) else None
     except psutil.Error:
         return None
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether a process still does anything.
+
+    A zombie does not, unless it is only the first thread that ended and others are still going.
+    """
+    try:
+        if not process.is_running():
+            return False
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
+    except psutil.Error:
+        return False
 
 
 def _stamp(process: psutil.Process) -> str:

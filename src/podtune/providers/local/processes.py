@@ -130,7 +130,8 @@ class LocalProvider:
         return [
             process
             for process in psutil.process_iter()
-            if (_session(process.pid) in sessions or _mark(process) == name) and _running(process)
+            if (_session(process.pid) in sessions or _mark(process) == name)
+            and identity.runs(process)
         ]
 
     def _still_running(self, processes: Sequence[psutil.Process]) -> list[psutil.Process]:
@@ -139,11 +140,11 @@ class LocalProvider:
         A zombie has ended, though only its parent can take it away.
         """
         deadline = time.monotonic() + self._grace_s
-        left = [p for p in processes if _running(p)]
+        left = [p for p in processes if identity.runs(p)]
         while left and time.monotonic() < deadline:
             self._reap()
             threading.Event().wait(0.02)
-            left = [p for p in left if _running(p)]
+            left = [p for p in left if identity.runs(p)]
         return left
 
     def _reap(self) -> None:
@@ -158,7 +159,7 @@ def _named() -> Iterator[tuple[psutil.Process, str]]:
         arguments: list[str] = process.info.get("cmdline") or []
         if "--name" in arguments and any(a.endswith("train_lora.py") for a in arguments):
             at = arguments.index("--name") + 1
-            if at < len(arguments) and _running(process):
+            if at < len(arguments) and identity.runs(process):
                 yield process, arguments[at]
 
 
@@ -186,13 +187,6 @@ def _session(pid: int) -> int:
         return os.getsid(pid)
     except (OSError, AttributeError):  # AttributeError: native Windows, where nothing is launched
         return -2
-
-
-def _running(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def _signal(process: psutil.Process, number: int) -> None:
