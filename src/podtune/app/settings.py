@@ -30,7 +30,7 @@ WORKER_VARIABLES: Final = (
     "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "HF_HOME", "XDG_CACHE_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE",
-    "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OMP_WAIT_POLICY",
+    "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT",
 )  # fmt: skip
 """What a worker on this machine inherits; no other key of the user's environment reaches it."""
 
@@ -129,9 +129,10 @@ def worker_environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in WORKER_VARIABLES if name in os.environ}
     if sys.platform == "win32":
         kept |= {n: os.environ[n] for n in ("SYSTEMROOT", "TEMP", "TMP") if n in os.environ}
-    # Threads that wait by sleeping: on a busy machine spinning ones slowed a step down 3-20 times
-    # (bench/contention.py), and on an idle one it costs nothing.
-    waiting = {"OMP_WAIT_POLICY": "PASSIVE"}
+    # Threads that wait spin a little and then sleep. By default they spin so long that two
+    # trainings on the same cores slowed each other down 2-15 times; this costs an idle machine
+    # little, always sleeping 10-30 % (bench/contention.py, bench/training.py).
+    waiting = {"GOMP_SPINCOUNT": "3000"}
     kept["CUDA_VISIBLE_DEVICES"] = visible_card()  # one process trains on one card
     return waiting | kept | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
 
