@@ -336,7 +336,7 @@ def _facts(trainer: Any, seconds: float, run: Run) -> dict[str, Any]:
         "train_seconds": seconds,
         "tokens_processed": trainer.tokens_seen,
         "tokens_per_second": trainer.tokens_seen / seconds if seconds else None,
-        "adapter_parameters": run.order.plan.memory.adapter_parameters,
+        "adapter_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "peak_memory_bytes": _peak_memory(run.order.plan.device.kind),
         "versions": _versions(),
     }

@@ -6,7 +6,9 @@ import pytest
 
 from podtune.app.progress import Folded, fold
 from podtune.core.events import EventKind, Metrics, Task, TrainingEvent
-from podtune.core.states import WorkerStage
+from podtune.core.states import JobPhase, WorkerStage
+from podtune.core.wire import percent
+from support import build
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -139,3 +141,27 @@ def test_the_time_left_is_never_invented(events):
 def test_the_last_sign_of_life_is_kept():
     found = fold([event(EventKind.STAGE, seconds=1), event(EventKind.STAGE, seconds=7)])
     assert found.last_time == NOW + timedelta(seconds=7)
+
+
+def test_progress_never_falls_between_tasks_nor_after_a_resume():
+    def task(seq, name, done, attempt=1):
+        return TrainingEvent(
+            job="demo", attempt=attempt, seq=seq, time=NOW, kind=EventKind.TASK,
+            stage=WorkerStage.LOADING, task=Task(name=name, done=done, total=1),
+        )  # fmt: skip
+
+    training = TrainingEvent(
+        job="demo", attempt=1, seq=4, time=NOW, kind=EventKind.STEP,
+        stage=WorkerStage.TRAINING, step=9, total_steps=10, metrics=Metrics(training_loss=1.0),
+    )  # fmt: skip
+    events = [
+        task(0, "tokenise", 1), task(1, "load", 0), task(2, "load", 1), task(3, "answers", 0),
+        training, task(0, "tokenise", 0, attempt=2), task(1, "tokenise", 1, attempt=2),
+    ]  # fmt: skip
+    state, seen = Folded(), []
+    for event in events:
+        state = fold([event], state)
+        seen.append(percent(build.job(phase=JobPhase.TRAINING), state.progress()))
+    assert seen == sorted(seen)
+    assert seen[0] > 0
+    assert 80 < seen[-1] < 100
