@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import shutil
 import sys
@@ -104,6 +105,15 @@ def _device() -> Iterator[Check]:
 
 
 def _disk(loaded: LoadedSettings) -> Iterator[Check]:
+    home = loaded.settings.home
+    if home.exists() and not (home.is_dir() and os.access(home, os.W_OK)):
+        yield Check(
+            name="Home",
+            state=State.BAD,
+            found=f"{home} is no folder that can be written to",
+            next_step="set PODTUNE_HOME to a folder of yours",
+        )
+        return
     place = next(p for p in (loaded.settings.home, *loaded.settings.home.parents) if p.exists())
     free = shutil.disk_usage(place).free
     good = free >= NEEDED_DISK

@@ -77,7 +77,9 @@ def _with_neighbour(spec: TrainingSpec, notes: dict[str, FieldNote]) -> Training
     decided = any(
         notes[p].origin is Origin.STATED for p in ("data.validation", "data.validation_source")
     )
-    source = Path(spec.data.source)
+    source = Path(spec.data.source).expanduser().absolute()
+    if not source.name:
+        return spec
     neighbour = source.with_name(f"{source.stem}{VALIDATION_SUFFIX}{source.suffix}")
     if decided or not neighbour.is_file():
         return spec

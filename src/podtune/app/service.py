@@ -102,7 +102,9 @@ class Service:
         return job
 
     def jobs(self, limit: int = 50) -> Sequence[Job]:
-        """The newest jobs first."""
+        """The newest jobs first; none before the first."""
+        if self._store is None and not self.settings.database.is_file():
+            return []
         return self._opened().recent(limit)
 
     def job(self, job_id: str) -> Job:

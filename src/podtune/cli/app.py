@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from podtune.cli.console import Output, err, out, plain, print_json
+from podtune.cli.console import Output, err, out, plain, print_json, print_line
 
 if TYPE_CHECKING:
     from podtune.app.service import Service
@@ -91,7 +91,9 @@ def plan(  # noqa: PLR0913 - a command's parameters are its options
     words = [w for flag, value in options.items() if value is not None for w in (flag, str(value))]
     words += [word for text in sets or () for word in ("--set", text)]
     words += ["--skip-bad-rows"] if skip_bad_rows else []
-    err().print(f"[bold]next[/]  podtune train {plain(shlex.join([source, *words]))}")
+    err().print(
+        f"[bold]next[/]  podtune train {plain(shlex.join([source, *words]))}", soft_wrap=True
+    )
 
 
 @app.command()
@@ -114,7 +116,7 @@ def train(  # noqa: PLR0913 - a command's parameters are its options
     stated = _stated(model, on, epochs, sets, skip_bad_rows)
     made = _plan(service, source, stated, minutes)
     if output is Output.HUMAN:
-        plan_view.render(err(), made)
+        plan_view.render(err(), made, brief=True)
     _confirm_long(made, yes=yes, minutes=minutes)
     job = service.submit(made, digest=made.digest)
     if output is Output.HUMAN:
@@ -136,6 +138,9 @@ def jobs(
     found = _service().jobs(limit)
     if output is Output.JSON:
         print_json([job_view.job_json(job) for job in found])
+        return
+    if not found:
+        err().print("no jobs yet\n[bold]next[/]  podtune train FILE")
         return
     job_view.render_jobs(out(), found)
 
@@ -291,11 +296,11 @@ def doctor(output: OutputOption = Output.HUMAN) -> None:
     else:
         marks = {"ok": "[green]✓[/]", "note": "[dim]-[/]", "bad": "[red]✗[/]"}
         for check in found:
-            out().print(
-                f"{marks[check.state]} [bold]{check.name:<26}[/] {check.found}", soft_wrap=True
+            print_line(
+                out(), f"{marks[check.state]} [bold]{check.name:<26}[/] {plain(check.found)}"
             )
             if check.next_step:
-                out().print(f"  {'':<26} [cyan]{check.next_step}[/]", soft_wrap=True)
+                print_line(out(), f"  {'':<26} [cyan]{plain(check.next_step)}[/]")
     if any(check.state == "bad" for check in found):
         raise typer.Exit(1)
 

@@ -49,6 +49,11 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def print_line(console: Console, text: str) -> None:
+    """A line that wraps at words on a terminal and not at all in a pipe."""
+    console.print(text, soft_wrap=not console.is_terminal)
+
+
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether the command line asks for JSON."""
     pairs = zip(arguments, [*arguments[1:], ""], strict=True)
@@ -61,25 +66,40 @@ def render_error(error: PodtuneError, arguments: Sequence[str]) -> None:
         print(scrub(as_json({"error": error.to_json()})))  # noqa: T201 - the renderer
         return
     console = err()
-    console.print(f"[bold red]error[/] {plain(scrub(error.message))}", soft_wrap=True)
+    print_line(console, f"[bold red]error[/] {plain(scrub(error.message))}")
     findings = error.context.get("findings")
     if isinstance(findings, list):
         _render_findings(console, cast("list[dict[str, Any]]", findings))
     if error.hint:
-        console.print(f"[bold]next[/]  {plain(scrub(error.hint))}", soft_wrap=True)
+        print_line(console, f"[bold]next[/]  {plain(scrub(error.hint))}")
     console.print(f"[dim]code  {error.code}[/]")
 
 
 def _render_findings(console: Console, findings: list[dict[str, Any]]) -> None:
-    errors = [f for f in findings if f["severity"] == "error"]
-    for item in errors[:FINDINGS_SHOWN]:
-        line = f"line {item['line']}" if item["line"] else "file"
-        console.print(
-            f"  [yellow]{line:>9}[/]  [bold]{item['code']}[/]  {plain(item['message'])} "
-            f"[dim]- {escape(item['advice'])}[/]",
-            soft_wrap=True,
+    """Each kind of error with the lines it stands on; equal ones together."""
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for item in findings:
+        if item["severity"] == "error":
+            key = (item["code"], item["message"], item["advice"])
+            groups.setdefault(key, []).extend([item["line"]] if item["line"] else [])
+    for (code, message, advice), lines in list(groups.items())[:FINDINGS_SHOWN]:
+        print_line(
+            console,
+            f"  [yellow]{_lines(lines):>9}[/]  [bold]{code}[/]  {plain(message)} "
+            f"[dim]- {plain(advice)}[/]",
         )
-    if len(errors) > FINDINGS_SHOWN:
-        console.print(
-            f"  [dim]... and {len(errors) - FINDINGS_SHOWN} more; --output json has all[/]"
-        )
+    if len(groups) > FINDINGS_SHOWN:
+        left = len(groups) - FINDINGS_SHOWN
+        console.print(f"  [dim]... and {left} more; --output json has all[/]")
+
+
+def _lines(lines: list[int]) -> str:
+    """`line 7`, `lines 1-12`, `lines 1, 5, 9 ...`, or `file`."""
+    if not lines:
+        return "file"
+    if len(lines) == 1:
+        return f"line {lines[0]}"
+    if lines[-1] - lines[0] == len(lines) - 1:
+        return f"lines {lines[0]}-{lines[-1]}"
+    shown = ", ".join(str(line) for line in lines[:6])
+    return f"lines {shown}" + (" ..." if len(lines) > 6 else "")

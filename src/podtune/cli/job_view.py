@@ -13,7 +13,7 @@ from rich.table import Table
 from podtune.app.progress import Folded
 from podtune.cli.console import plain
 from podtune.cli.watch_view import sparkline
-from podtune.core.artifact import SAMPLES, Sample
+from podtune.core.artifact import METRICS, SAMPLES, Sample
 from podtune.core.job import Job
 from podtune.core.states import Outcome
 from podtune.core.units import count, duration, gib
@@ -101,7 +101,8 @@ def render_end(console: Console, job: Job, folded: Folded, artifact: Path) -> No
     if facts.get("final_validation_loss") is not None:
         table.add_row(
             "held-out",
-            f"{facts['first_validation_loss']:.3f} -> [bold]{facts['final_validation_loss']:.3f}[/]",
+            f"{facts['first_validation_loss']:.3f} -> [bold]{facts['final_validation_loss']:.3f}[/]"
+            f"{_risen(artifact, facts['final_validation_loss'])}",
         )
     table.add_row(
         "training",
@@ -116,6 +117,20 @@ def render_end(console: Console, job: Job, folded: Folded, artifact: Path) -> No
         Panel(table, title="[bold green]done[/]", title_align="left", border_style="green")
     )
     console.print(f"[bold]next[/]  podtune chat {job.id}")
+
+
+def _risen(artifact: Path, final: float) -> str:
+    """A word when the held-out loss was clearly lower before the end."""
+    path = artifact / METRICS
+    entries = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    held = [(e["eval_loss"], e["step"], e["epoch"]) for e in entries if "eval_loss" in e]
+    low, step, epoch = min(held, default=(final, 0, 0.0))
+    if final <= low * 1.05:
+        return ""
+    return (
+        f"  [yellow]lowest {low:.3f} at step {step}, rising since: "
+        f"--epochs {max(1, round(epoch))} would do[/]"
+    )
 
 
 def read_samples(artifact: Path) -> list[Sample]:

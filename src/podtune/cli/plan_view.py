@@ -28,9 +28,12 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     return {"digest": plan.digest, **plan.model_dump(mode="json")}
 
 
-def render(console: Console, plan: Plan, *, all_fields: bool = False) -> None:
-    """Print a plan."""
-    parts: list[RenderableType] = [_summary(plan), "", _fields(plan.fields, all_fields=all_fields)]
+def render(console: Console, plan: Plan, *, all_fields: bool = False, brief: bool = False) -> None:
+    """Print a plan; in brief, with the stated fields only."""
+    fields = [n for n in plan.fields if n.origin is Origin.STATED or not brief]
+    parts: list[RenderableType] = [_summary(plan), "", _fields(fields, all_fields=all_fields)]
+    if brief:
+        parts.append("[dim]everything else is assumed; podtune plan shows each value and why[/]")
     title = f"[bold]plan[/] [dim]{plan.digest[:12]}[/]"
     console.print(Panel(Group(*parts), title=title, title_align="left", border_style="cyan"))
     for warning in plan.warnings:

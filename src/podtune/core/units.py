@@ -44,6 +44,15 @@ def count(number: float) -> str:
     return f"{round(number):,}"
 
 
+def plural(number: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "error"), plural(2, "error")
+    ('1 error', '2 errors')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def short_count(number: float) -> str:
     """A large number in three digits.
 

@@ -34,6 +34,12 @@ CODES: Final[Mapping[str, Code]] = {
     "no_assistant": Code(
         _E, "no assistant turn: nothing to learn from", "add the answer, or remove the row"
     ),
+    "empty_question": Code(_E, "an empty question", "write the question, or remove the row"),
+    "too_many_cells": Code(
+        _E,
+        "more cells than the header has columns",
+        "put text that holds the delimiter in quotes",
+    ),
     "empty_answer": Code(_E, "an empty assistant turn", "write the answer, or remove the row"),
     "missing_column": Code(
         _E, "a column is missing", "name the columns with --set data.columns.prompt=NAME"

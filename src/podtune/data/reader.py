@@ -15,6 +15,7 @@ import msgspec
 
 from podtune.core.dataset import Conversation, DatasetReport, Finding, Severity
 from podtune.core.errors import DatasetError, NotFoundError, UnsupportedError
+from podtune.core.units import plural
 from podtune.data import rows
 from podtune.data.findings import finding
 
@@ -103,12 +104,12 @@ def refuse_bad_rows(report: DatasetReport, *, skip: bool) -> None:
     }
     if not report.good_rows:
         raise DatasetError(
-            f"no row of {report.source!r} can be trained on ({report.rows} found, {len(errors)} errors)",
-            hint="correct the rows above; each line is one JSON object with messages or prompt and completion",
+            f"no row of {report.source!r} can be trained on ({report.rows} found, {plural(len(errors), 'error')})",
+            hint="correct the rows above",
             context=context,
         )
     raise DatasetError(
-        f"{len(errors)} errors in {report.rows} rows of {report.source!r}; {report.good_rows} rows are good",
+        f"{plural(len(errors), 'error')} in {plural(report.rows, 'row')} of {report.source!r}; {report.good_rows} good",
         hint=f"correct the rows above, or train on the {report.good_rows} good rows with --skip-bad-rows",
         context=context,
     )
@@ -130,7 +131,9 @@ def _bytes_of(path: Path) -> bytes:
     size = path.stat().st_size
     if size == 0:
         raise DatasetError(
-            f"{str(path)!r} is empty", code="empty_file", hint="put one JSON object on each line"
+            f"{str(path)!r} is empty",
+            code="empty_file",
+            hint="put rows into it: JSON lines, or a CSV with a header",
         )
     if size > MAX_BYTES:
         raise UnsupportedError(
@@ -167,7 +170,7 @@ def _text_of(path: Path, raw: bytes) -> str:
         raise DatasetError(
             f"{str(path)!r} holds only blanks",
             code="empty_file",
-            hint="put one JSON object on each line",
+            hint="put rows into it: JSON lines, or a CSV with a header",
         )
     return text
 
@@ -233,7 +236,7 @@ def _table_records(
             hint="name them: --set data.columns.prompt=NAME --set data.columns.completion=NAME",
         )
     positions = {role: header.index(name) for role, name in found.items()}
-    return found, list(_cells(reader, positions, notes))
+    return found, list(_cells(reader, positions, len(header), notes))
 
 
 def _names(header: Sequence[str]) -> str:
@@ -246,7 +249,7 @@ def _names(header: Sequence[str]) -> str:
 
 
 def _cells(
-    reader: _TableReader, positions: Mapping[str, int], notes: list[Finding]
+    reader: _TableReader, positions: Mapping[str, int], width: int, notes: list[Finding]
 ) -> Iterator[_Record]:
     while True:
         line = reader.line_num + 1
@@ -261,6 +264,10 @@ def _cells(
             notes.append(finding("empty_line", line=line))
             continue
         values = {role: cells[at] for role, at in positions.items() if at < len(cells)}
+        if any(cell.strip() for cell in cells[width:]):
+            problem = rows.Problem("too_many_cells", f"{len(cells)} under {width} columns")
+            yield _Record(line, rows.Converted((), (problem,)))
+            continue
         lacking = [role for role in ("prompt", "completion") if role not in values]
         if lacking:
             problem = rows.Problem("missing_column", f"the row has {len(cells)} cells")

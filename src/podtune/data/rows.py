@@ -143,6 +143,8 @@ def _checked(messages: list[Message], problems: list[Problem]) -> Converted:
         return _refused(*problems, Problem("no_assistant"))
     if any(not m.content for m in answers):
         return _refused(*problems, Problem("empty_answer"))
+    if any(m.role == "user" and not m.content for m in messages):
+        return _refused(*problems, Problem("empty_question"))
     if messages[-1].role == "user":
         problems.append(Problem("trailing_user_turn"))
         while messages[-1].role == "user":

@@ -118,7 +118,8 @@ def refuse_unknown(stated: Mapping[str, object]) -> None:
         SpecError: with all unknown paths.
     """
     known = {*field_paths(), "base_model"}
-    unknown = [p for p in stated if p not in known and not p.startswith("data.columns.")]
+    known |= {f"{_COLUMNS}{role}" for role in ("prompt", "completion", "system")}
+    unknown = [p for p in stated if p not in known]
     if not unknown:
         return
     named: list[str] = []
@@ -188,26 +189,34 @@ def refuse_unbuilt(spec: TrainingSpec) -> None:
         raise UnsupportedError(
             "; ".join(f"{path}: {why}" for path, why in unbuilt),
             code="not_built",
+            hint="leave it away; `podtune plan SOURCE --fields` shows what is used instead",
             context={"fields": [path for path, _ in unbuilt]},
         )
 
 
 def _spec_error(error: ValidationError) -> SpecError:
-    problems = [
-        f"{'.'.join(str(p) for p in item['loc'])}: {item['msg']} (got {str(item['input'])[:60]!r})"
-        for item in error.errors(include_url=False)
-    ]
+    """Every wrong field once, in the spec's words and not the validator's."""
+    known, problems = set(field_paths()), dict[str, str]()
+    for item in error.errors(include_url=False):
+        parts = [str(p) for p in item["loc"]]
+        path = next(
+            (".".join(parts[:n]) for n in (2, 1) if ".".join(parts[:n]) in known), ".".join(parts)
+        )
+        words = item["msg"].removeprefix("Value error, ")
+        got = "" if isinstance(item["input"], dict) else f" (got {str(item['input'])[:60]!r})"
+        problems[path] = f"{problems[path]}, or {words}" if path in problems else f"{words}{got}"
+    lines = [f"{path}: {words}" for path, words in problems.items()]
     return SpecError(
-        "; ".join(problems),
+        "; ".join(lines),
         hint="correct the field; `podtune plan SOURCE --fields` lists every field and its value",
-        context={"problems": problems},
+        context={"problems": lines},
     )
 
 
 def _number(value: object, path: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    raise SpecError(f"{path}: {value!r} is no number")
+    raise SpecError(f"{path}: {value!r} is no number", hint=f"e.g. --set {path}=16")
 
 
 def _text(value: str) -> str | None:

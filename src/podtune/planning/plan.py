@@ -21,7 +21,7 @@ from podtune.core.units import duration, gib
 from podtune.data.lengths import Lengths
 from podtune.planning import duration as durations
 from podtune.planning import memory
-from podtune.planning.schedule import Decision, decide, shortened
+from podtune.planning.schedule import Decision, decide, save_steps, shortened
 
 LONG_S: Final = 1800.0
 """A job over this says so before it starts and offers `--minutes`."""
@@ -65,7 +65,9 @@ def plan(given: PlanInput) -> Plan:
         if schedule.left_out:
             why = f"--minutes {given.minutes:g} at {speed:.0f} tokens/s"
             values["training.max_steps"] = Decision(schedule.steps, why)
-            settled = _fill(settled, {"training.max_steps": values["training.max_steps"]})
+            if "training.save_steps" in values:
+                values["training.save_steps"] = save_steps(schedule.steps)
+            settled = _fill(settled, values)
     needed = _memory(settled, given, schedule)
     _refuse_unfit(needed, given.device)
     answers = _answers(settled, given.validation_rows)

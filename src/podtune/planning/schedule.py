@@ -68,7 +68,7 @@ def decide(
     if options.effective_batch == AUTO:
         values["training.effective_batch"] = Decision(
             {"tokens": per_step, "examples": None},
-            f"about {TARGET_STEPS} optimizer steps over {total:,} tokens",
+            f"tokens x epochs / {TARGET_STEPS} as a power of two, 256 to {MOST_TOKENS_PER_STEP:,}",
         )
     row = _take(
         options.max_length,
@@ -91,9 +91,13 @@ def decide(
     rows = best_fit_decreasing(lengths.train, int(row)) if packing else singles(lengths.train)
     schedule = _steps(options.max_steps, rows, total, per_step, int(micro), float(epochs))
     schedule = schedule.model_copy(update={"exact": lengths.exact})
-    save = Decision(max(1, math.ceil(schedule.steps / 10)), "a crash costs at most a tenth")
-    _take(options.save_steps, values, "training.save_steps", save)
+    _take(options.save_steps, values, "training.save_steps", save_steps(schedule.steps))
     return Decided(values, schedule)
+
+
+def save_steps(steps: int) -> Decision:
+    """Steps between checkpoints."""
+    return Decision(max(1, math.ceil(steps / 10)), "a crash costs at most a tenth")
 
 
 def shortened(
@@ -112,7 +116,7 @@ def shortened(
         raise SpecError(
             f"{minutes:g} minutes hold {steps} optimizer steps here; fewer than {FEWEST_STEPS} teach nothing",
             code="too_short",
-            hint=f"allow --minutes {math.ceil(needed)}, or choose a smaller model",
+            hint=f"allow --minutes {math.ceil(needed)}, ask for fewer epochs, or a smaller model",
         )
     done = steps / schedule.steps_per_epoch
     left = [

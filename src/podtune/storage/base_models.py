@@ -138,7 +138,8 @@ def _folder(path: Path, spec: BaseModelSpec) -> Located:
         raise SpecError(
             f"{str(path)!r} is no model folder: it has no {lacking}",
             code="bad_model_folder",
-            hint="pickled weights (.bin) are not loaded; save the model as safetensors",
+            hint="give a folder with config.json and safetensors (pickled weights are not loaded), "
+            "or a Hub name such as org/name",
         )
     return Located(
         name=str(path.resolve()),

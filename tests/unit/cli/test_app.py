@@ -257,7 +257,7 @@ def test_columns_are_named_as_the_error_advises(run, user):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["jobs"], ["status", "last"], ["watch", "last"], ["logs", "x"], ["cancel", "x"],
+        ["status", "last"], ["watch", "last"], ["logs", "x"], ["cancel", "x"],
         ["resume", "x"], ["artifact", "x"], ["receipt", "x"], ["chat", "x"],
     ],
 )  # fmt: skip
@@ -266,6 +266,27 @@ def test_without_jobs_every_verb_says_so_and_makes_nothing(run, home, arguments)
     assert said.code == 2
     assert "no_jobs" in said.err
     assert not home.exists()
+
+
+def test_no_jobs_is_an_empty_list_and_no_error(run, home):
+    assert run("jobs", "--output", "json").json == []
+    said = run("jobs")
+    assert said.code == 0
+    assert "no jobs yet" in said.err
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("source", [".", "/"])
+def test_a_place_without_a_name_is_no_data_file(run, source):
+    said = run("plan", source)
+    assert said.code == 2
+    assert "is_directory" in said.err
+
+
+def test_an_unknown_role_of_a_column_is_named(run, user):
+    said = run("plan", user / "tickets.jsonl", "--set", "data.columns.promt=question")
+    assert said.code == 2
+    assert "data.columns.prompt" in said.err
 
 
 def test_a_detached_training_is_submitted(run, job, home):

@@ -65,11 +65,30 @@ def test_findings_stand_at_their_lines(capsys):
 
 
 def test_of_many_findings_the_first_are_shown(capsys):
-    found = [finding("bad_json", n).model_dump(mode="json") for n in range(1, 41)]
+    found = [
+        finding("bad_json", n, detail=f"byte {n}").model_dump(mode="json") for n in range(1, 41)
+    ]
     console.render_error(DatasetError("bad", context={"findings": found}), ["podtune"])
     said = capsys.readouterr().err
     assert said.count("bad_json") == console.FINDINGS_SHOWN
     assert "and 10 more" in said
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"),
+    [
+        ([7], "line 7"),
+        (list(range(1, 13)), "lines 1-12"),
+        ([1, 5, 9], "lines 1, 5, 9"),
+        ([], "file"),
+    ],
+)
+def test_equal_findings_are_one_line(capsys, lines, shown):
+    found = [finding("no_messages", n).model_dump(mode="json") for n in lines or [None]]
+    console.render_error(DatasetError("bad", context={"findings": found}), ["podtune"])
+    said = capsys.readouterr().err
+    assert said.count("no_messages") == 1
+    assert f"{shown}  no_messages" in said
 
 
 def test_json_keeps_letters_and_takes_odd_values(capsys):

@@ -159,3 +159,16 @@ def test_samples_are_read_or_absent(tmp_path):
 )
 def test_answers_are_cut_at_a_word(text, limit, short):
     assert job_view.shorten(text, limit) == short
+
+
+def test_a_held_out_loss_that_rose_again_is_said_so(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"eval_loss": 3.2, "step": 0, "epoch": 0}\n'
+        '{"eval_loss": 2.1, "step": 12, "epoch": 3.0}\n{"loss": 1.0, "step": 13}\n'
+        '{"eval_loss": 2.7, "step": 24, "epoch": 6.0}\n'
+    )
+    said = job_view._risen(tmp_path, 2.7)
+    assert "lowest 2.100 at step 12" in said
+    assert "--epochs 3" in said
+    assert job_view._risen(tmp_path, 2.15) == ""
+    assert job_view._risen(tmp_path / "absent", 2.7) == ""

@@ -248,9 +248,19 @@ def test_a_named_column_that_is_not_there_is_refused_by_its_name(tmp_path):
 
 
 def test_a_row_with_too_few_cells_is_one_bad_row(tmp_path):
-    data = read(tmp_path, "id,prompt,completion\n1,a,b\n2,c\n3,d,e,extra\n", "t.csv")
+    data = read(tmp_path, "id,prompt,completion\n1,a,b\n2,c\n3,d,e,\n", "t.csv")
     assert errors(data) == [("missing_column", 3, 2)]
     assert data.report.good_rows == 2
+
+
+def test_an_answer_with_a_bare_comma_loses_nothing_in_silence(tmp_path):
+    data = read(tmp_path, "question,answer\na,b\nc,d, and more\n", "t.csv")
+    assert errors(data) == [("too_many_cells", 3, 2)]
+
+
+def test_a_row_without_a_question_is_a_bad_row(tmp_path):
+    data = read(tmp_path, "question,answer\na,b\n,d\n", "t.csv")
+    assert errors(data) == [("empty_question", 3, 2)]
 
 
 def test_a_quote_that_is_never_closed_is_found_where_it_opens(tmp_path):
@@ -296,7 +306,7 @@ def test_every_table_that_csv_writes_is_read_back(tmp_path_factory, rows, delimi
     expected = [
         (line, [prompt.strip(), completion.strip()])
         for line, (prompt, completion) in zip(starts[1:], rows, strict=True)
-        if completion.strip()
+        if completion.strip() and prompt.strip()
     ]
     found = [
         (row.line, row_texts)
@@ -466,7 +476,7 @@ def test_a_file_without_errors_may_be_trained_on(tmp_path, skip):
 
 def test_bad_rows_need_consent(tmp_path):
     report = read(tmp_path, f"{good()}\n{{\n").report
-    with pytest.raises(DatasetError, match="1 errors in 2 rows") as caught:
+    with pytest.raises(DatasetError, match="1 error in 2 rows") as caught:
         reader.refuse_bad_rows(report, skip=False)
     assert "--skip-bad-rows" in caught.value.hint
     assert caught.value.context["good_rows"] == 1

@@ -160,3 +160,17 @@ def test_the_digest_ignores_speed_and_nothing_else():
 def test_an_adapter_without_a_target_is_refused():
     with pytest.raises(SpecError):
         build.plan({"adapter.target_modules": []})
+
+
+def test_checkpoints_follow_the_steps_that_a_time_limit_leaves():
+    speeds = {"cpu-2-fp32": 1e6}
+    whole = build.plan({"training.epochs": 500}, n_rows=40, reached_speeds=speeds)
+    cut = build.plan(
+        {"training.epochs": 500}, n_rows=40, reached_speeds=speeds, minutes=_minutes_for(whole, 20)
+    )
+    assert cut.schedule.steps < whole.schedule.steps
+    assert cut.spec.training.save_steps <= max(1, cut.schedule.steps / 10 + 1)
+
+
+def _minutes_for(plan, steps):
+    return (steps + 0.5) * plan.schedule.tokens_per_step / plan.time.tokens_per_second / 60
