@@ -110,7 +110,7 @@ def refuse_bad_rows(report: DatasetReport, *, skip: bool) -> None:
         )
     raise DatasetError(
         f"{plural(len(errors), 'error')} in {plural(report.rows, 'row')} of {report.source!r}; {report.good_rows} good",
-        hint=f"correct the rows above, or train on the {report.good_rows} good rows with --skip-bad-rows",
+        hint=f"correct the rows above, or train on the {plural(report.good_rows, 'good row')} with --skip-bad-rows",
         context=context,
     )
 
