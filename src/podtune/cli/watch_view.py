@@ -19,7 +19,7 @@ from podtune.app.progress import Folded, fold
 from podtune.cli.console import plain
 from podtune.core.events import EventKind, TrainingEvent
 from podtune.core.states import WorkerStage
-from podtune.core.units import duration, gib
+from podtune.core.units import gib
 
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 STAGE_NAMES: Final = {
@@ -122,13 +122,14 @@ class Watcher:
         parts = [f"{folded.step}/{folded.total_steps}"]
         if metrics.training_loss is not None:
             parts.append(f"loss [bold]{metrics.training_loss:.3f}[/]")
-        if metrics.validation_loss is not None:
+        roomy = not self._live or self._console.width >= 100
+        if metrics.validation_loss is not None and roomy:
             parts.append(f"held-out {metrics.validation_loss:.3f}")
         if metrics.throughput:
             parts.append(f"{metrics.throughput:.0f} tokens/s")
         eta = folded.eta_seconds()
         if eta:
-            parts.append(f"{duration(eta)} left")
+            parts.append(f"{int(eta) // 60}:{int(eta) % 60:02d} left")
         if self._console.width >= 120:
             parts.append(f"[cyan]{sparkline([loss for _, loss in folded.losses], 12)}[/]")
         return "  ".join(parts)

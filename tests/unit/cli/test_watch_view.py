@@ -93,7 +93,7 @@ def test_a_task_in_other_units():
 def test_the_figures_of_a_step():
     facts = event(EventKind.FACTS, facts={"train_tokens": 1000, "steps_per_epoch": 10})
     (line,) = plain(facts, step(2, 1.234, throughput=100.0, validation_loss=2.5))
-    for expected in ("2/20", "loss 1.234", "held-out 2.500", "100 tokens/s", "18 s left"):
+    for expected in ("2/20", "loss 1.234", "held-out 2.500", "100 tokens/s", "0:18 left"):
         assert expected in line
 
 
