@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from podtune.core.job import Instance, TerminationProof
+
+LOG: Final = "worker.log"
+"""File in a job's folder that takes everything its worker writes."""
 
 
 class LaunchRequest(NamedTuple):

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from podtune.core.events import TrainingEvent, WorkerResult, parse_line
+from podtune.providers.base import LOG
 
 ORDER: Final = "order.json"
 EVENTS: Final = "events.jsonl"
-LOG: Final = "worker.log"
 ARTIFACT: Final = "artifact"
 DATA: Final = "data"
 

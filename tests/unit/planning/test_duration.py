@@ -4,6 +4,7 @@ import pytest
 
 from podtune.core.plan import Device
 from podtune.planning import duration, model_facts
+from podtune.storage.base_models import PACKAGE_CONFIG
 
 
 def device(kind="cpu", cores=2, *, bf16=False):
@@ -12,18 +13,8 @@ def device(kind="cpu", cores=2, *, bf16=False):
 
 @pytest.fixture(scope="module")
 def facts():
-    config = {
-        "model_type": "llama",
-        "hidden_size": 576,
-        "intermediate_size": 1536,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 9,
-        "num_key_value_heads": 3,
-        "vocab_size": 49152,
-        "tie_word_embeddings": True,
-    }
     return model_facts.facts_from_config(
-        config, name="m", revision=None, source="path", location=None
+        PACKAGE_CONFIG, name="m", revision=None, source="path", location=None
     )
 
 

@@ -7,24 +7,16 @@ from hypothesis import strategies as st
 from podtune.core.errors import SpecError
 from podtune.planning import memory, model_facts
 from podtune.planning.model_facts import LinearShape, Sizes
+from podtune.storage.base_models import PACKAGE_CONFIG
 
 SMOLLM2 = Sizes(hidden=576, layers=30, attention=576, kv=192, intermediate=1536)
 SHAPES = model_facts.linear_shapes(SMOLLM2)
 
 
 def smollm2_facts(**changes):
-    config = {
-        "model_type": "llama",
-        "hidden_size": 576,
-        "intermediate_size": 1536,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 9,
-        "num_key_value_heads": 3,
-        "vocab_size": 49152,
-        "tie_word_embeddings": True,
-    }
+    config = {**PACKAGE_CONFIG, **changes}
     return model_facts.facts_from_config(
-        config | changes, name="m", revision=None, source="path", location=None
+        config, name="m", revision=None, source="path", location=None
     )
 
 

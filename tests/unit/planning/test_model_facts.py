@@ -4,19 +4,10 @@ import pytest
 
 from podtune.core.errors import PodtuneError, SpecError, UnsupportedError
 from podtune.planning import model_facts
+from podtune.storage.base_models import PACKAGE_CONFIG
 from support import build
 
-SMOLLM2 = {
-    "model_type": "llama",
-    "hidden_size": 576,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 30,
-    "num_attention_heads": 9,
-    "num_key_value_heads": 3,
-    "vocab_size": 49152,
-    "max_position_embeddings": 8192,
-    "tie_word_embeddings": True,
-}
+SMOLLM2 = dict(PACKAGE_CONFIG)
 
 
 def read(**changes):

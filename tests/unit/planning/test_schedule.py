@@ -11,20 +11,12 @@ from podtune.core.plan import Device, Schedule
 from podtune.core.spec import AUTO, EffectiveBatch, TrainingOptions
 from podtune.data.lengths import Lengths
 from podtune.planning import model_facts, schedule
+from podtune.storage.base_models import PACKAGE_CONFIG
 from support import build
 
 DEVICE = Device(kind="cpu", name="CPU", memory_bytes=1 << 34, cores=2, bf16=False)
 FACTS = model_facts.facts_from_config(
-    {
-        "model_type": "llama",
-        "hidden_size": 576,
-        "intermediate_size": 1536,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 9,
-        "num_key_value_heads": 3,
-        "vocab_size": 49152,
-        "max_position_embeddings": 8192,
-    },
+    PACKAGE_CONFIG,
     name="m",
     revision=None,
     source="path",

@@ -20,10 +20,9 @@ import psutil
 
 from podtune.core.errors import ProviderError
 from podtune.core.job import Instance, TerminationProof
-from podtune.providers.base import InstanceState, LaunchRequest
+from podtune.providers.base import LOG, InstanceState, LaunchRequest
 from podtune.providers.local import identity
 
-LOG: Final = "worker.log"
 MARK: Final = "PODTUNE_INSTANCE"
 """Variable that carries the instance's name to the worker and to every child of it."""
 
