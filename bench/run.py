@@ -5,7 +5,7 @@ import sys
 
 import measure
 
-NAMES = ("cli", "tokens", "training", "memory", "contention")
+NAMES = ("cli", "tokens", "data", "training", "memory", "contention")
 
 if __name__ == "__main__":
     for name in NAMES:

@@ -19,8 +19,8 @@ def main() -> None:
     characters = tokens = 0
     for row in rows:
         for message in row.messages:
-            characters += len(message.content)
-            encoded = folder.tokenizer.encode(message.content, add_special_tokens=False)
+            characters += len(message.text)
+            encoded = folder.tokenizer.encode(message.text, add_special_tokens=False)
             tokens += len(encoded.ids)
     counted = sum(lengths.counted(encode(rows, folder).examples, ()).train)
     estimated = sum(lengths.estimated(rows, ()).train)

@@ -94,7 +94,18 @@ def card(plan: Plan, facts: dict[str, Any]) -> str:
         "```python\nfrom peft import PeftModel\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
         f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained({call}), "PATH-OF-THIS-FOLDER")\n'
         'tokenizer = AutoTokenizer.from_pretrained("PATH-OF-THIS-FOLDER")\n```\n\n'
+        f"{_about_system(facts)}"
         "`receipt.json` says what was trained on what and is signed; `podtune receipt JOB --verify` checks it.\n"
+    )
+
+
+def _about_system(facts: dict[str, Any]) -> str:
+    """How to ask a model whose template has no system role, where that mattered."""
+    if not facts.get("system_folded"):
+        return ""
+    return (
+        "This model's chat template has no system role. In training the system text went before the "
+        "first user turn, with a blank line between; ask it the same way.\n\n"
     )
 
 

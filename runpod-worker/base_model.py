@@ -1,10 +1,13 @@
 """The base model in a folder on this machine, and in memory."""
 
+import argparse
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import gguf_conversion
-from podtune.core.errors import TrainingError
+from podtune.core.errors import PodtuneError, TrainingError
 from podtune.core.spec import BaseModelSpec, ModelSource
 from podtune.storage import base_models, hub
 from progress import EventWriter
@@ -107,3 +110,21 @@ def refuse_other_device(kind: str) -> None:
             code="device_missing",
             hint="plan again with --set where.gpu=cpu, or install a torch built for the device",
         )
+
+
+def main() -> int:
+    """Make a base model's folder ready, for programs that only need its tokenizer."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("spec", help="the base model's part of a spec, as JSON")
+    parser.add_argument("--models", type=Path, required=True, help="folder of converted models")
+    arguments = parser.parse_args()
+    try:
+        prepare(BaseModelSpec.model_validate_json(arguments.spec), arguments.models, None)
+    except PodtuneError as error:
+        print(json.dumps(error.to_json()))  # noqa: T201 - stdout is the channel
+        return 5
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

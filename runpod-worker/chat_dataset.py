@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from podtune.core.dataset import Conversation, Finding
+from podtune.core.dataset import Conversation, DatasetReport, Finding
 from podtune.core.errors import DatasetError
 from podtune.core.job import WorkerOrder
-from podtune.data import packing, reader, split
-from podtune.data.masks import Encoded, Example, encode
+from podtune.data import canonical, packing, split
+from podtune.data.masks import Encoded, Example, encode, folded
 from podtune.data.template import TokenizerFolder
 from podtune.storage.artifact_folder import sha256_file
 from progress import EventWriter
@@ -27,6 +27,8 @@ class TrainingData(NamedTuple):
     rows: list[list[int]]
     findings: tuple[Finding, ...]
     train_rows: int
+    folded: int
+    """Rows whose system text went before the first user turn: the template has no system role."""
 
 
 def load(
@@ -47,10 +49,10 @@ def load(
     refuse_findings(train.findings + held.findings, skip=spec.data.on_bad_rows == "skip")
     if not train.examples:
         raise DatasetError("no example is left to train on", code="no_examples")
-    left_out = {f.line for f in held.findings}
-    held_out = tuple(c for c in held_out if c.line not in left_out)
-    left_out = {f.line for f in train.findings}
-    conversations = tuple(c for c in conversations if c.line not in left_out)
+    left_out = {f.row for f in held.findings}
+    held_out = tuple(c for c in held_out if c.row not in left_out)
+    left_out = {f.row for f in train.findings}
+    conversations = tuple(c for c in conversations if c.row not in left_out)
     lengths = [len(e.input_ids) for e in train.examples]
     packed = bool(spec.training.packing)
     rows = packing.best_fit_decreasing(lengths, limit) if packed else packing.singles(lengths)
@@ -62,6 +64,7 @@ def load(
         rows,
         train.findings + held.findings,
         len(conversations),
+        folded((*conversations, *held_out), folder, spec.data.system_prompt),
     )
 
 
@@ -85,23 +88,21 @@ def refuse_findings(findings: tuple[Finding, ...], *, skip: bool) -> None:
 def _conversations(
     order: WorkerOrder, job: Path
 ) -> tuple[tuple[Conversation, ...], tuple[Conversation, ...]]:
+    """Training and held-out rows: the planned ones, which the data doctor judged."""
     spec = order.plan.spec
-    skip = spec.data.on_bad_rows == "skip"
-    train_file = job / order.train_file
-    _refuse_changed(train_file, order.plan.report.sha256)
-    data = reader.read(train_file, spec.data.columns)
-    reader.refuse_bad_rows(data.report, skip=skip)
-    kept = data.conversations[: spec.data.max_rows]
+    rows = _rows(job / order.train_file, order.plan.report)
+    kept = rows[: spec.data.max_rows]
     if order.validation_file is None or order.plan.validation_report is None:
-        return split.by_question(kept, spec.data.validation)
-    validation_file = job / order.validation_file
-    _refuse_changed(validation_file, order.plan.validation_report.sha256)
-    held = reader.read(validation_file, spec.data.columns)
-    reader.refuse_bad_rows(held.report, skip=skip)
-    return kept, held.conversations
+        return split.sides(kept, spec.data.validation)
+    return kept, _rows(job / order.validation_file, order.plan.validation_report)
 
 
-def _refuse_changed(path: Path, sha256: str) -> None:
+def _rows(path: Path, report: DatasetReport) -> tuple[Conversation, ...]:
+    _refuse_changed(path, report.rows_sha256)
+    return tuple(canonical.read(path))
+
+
+def _refuse_changed(path: Path, sha256: str | None) -> None:
     if sha256_file(path) != sha256:
         raise DatasetError(
             f"{path.name} is not the file that was planned (its sha256 differs)",

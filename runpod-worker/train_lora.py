@@ -101,6 +101,7 @@ def data_facts(data: Any) -> dict[str, Any]:
         "validation_rows": len(data.held_out),
         "left_out_rows": len(data.findings),
         "truncated_rows": 0,
+        "system_folded": data.folded,
         "stop_token_trained": True,
     }
 
@@ -125,7 +126,7 @@ def load_model(run: Run, base: Path) -> Any:
 def ask_before(run: Run, model: Any, tokenizer: Any, data: Any) -> dict[str, Any]:
     """Golden prompts for the proof, and what the base model answers to held-out questions."""
     import generation
-    from podtune.data.masks import prompt_text
+    from podtune.data.rendering import prompt_text
     from prove import PROMPTS
 
     path = run.work / PROMPTS
@@ -148,8 +149,8 @@ def ask_before(run: Run, model: Any, tokenizer: Any, data: Any) -> dict[str, Any
         samples.append(
             {
                 "prompt": text,
-                "question": conversation.messages[last - 1].content,
-                "expected": conversation.messages[last].content,
+                "question": conversation.messages[last - 1].text,
+                "expected": conversation.messages[last].text,
                 "before": answer,
             }
         )

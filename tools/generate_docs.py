@@ -26,18 +26,29 @@ def cli_page() -> str:
     group = typer.main.get_command(app)
     parts = ["# Command line\n"]
     for name, command in sorted(group.commands.items()):
-        parts.append(f"## podtune {name}\n\n{command.help}\n\n| option | meaning |\n|---|---|")
-        for parameter in command.params:
-            names = ", ".join(f"`{o}`" for o in parameter.opts)
-            shown = (
-                names
-                if parameter.param_type_name == "option"
-                else f"`{(parameter.metavar or parameter.name).upper()}`"
-            )
-            text = (getattr(parameter, "help", None) or "").replace("|", "or")
-            parts.append(f"| {shown} | {text} |")
-        parts.append("")
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            parts += command_lines(name, command)
+            continue
+        parts.append(f"## podtune {name}\n\n{command.help}\n")
+        for verb, part in sorted(inner.items()):
+            parts += command_lines(f"{name} {verb}", part, "###")
     return "\n".join(parts)
+
+
+def command_lines(name: str, command: object, heading: str = "##") -> list[str]:
+    """One command's help and its options as a table."""
+    lines = [f"{heading} podtune {name}\n\n{command.help}\n\n| option | meaning |\n|---|---|"]
+    for parameter in command.params:
+        names = ", ".join(f"`{o}`" for o in parameter.opts)
+        shown = (
+            names
+            if parameter.param_type_name == "option"
+            else f"`{(parameter.metavar or parameter.name).upper()}`"
+        )
+        text = (getattr(parameter, "help", None) or "").replace("|", "or")
+        lines.append(f"| {shown} | {text} |")
+    return [*lines, ""]
 
 
 def field_docs(model: type) -> dict[str, str]:
@@ -109,7 +120,6 @@ def settings_page() -> str:
 def errors_page() -> str:
     """Every error code in the source, with its class and exit code."""
     from podtune.core import errors
-    from podtune.data.findings import CODES
 
     rows = set(_codes(errors))
     parts = [
@@ -119,13 +129,6 @@ def errors_page() -> str:
     ]
     for code, kind in sorted(rows):
         parts.append(f"| `{code}` | {kind} | {errors.exit_code(getattr(errors, kind)(''))} |")
-    parts.append(
-        "\n## Findings in data\n\n| code | severity | what | what to do |\n|---|---|---|---|"
-    )
-    for code, entry in CODES.items():
-        parts.append(
-            f"| `{code}` | {entry.severity} | {entry.message} | {entry.advice.replace('|', 'or')} |"
-        )
     parts.append("\n## Failures of a training\n\n| code | what | advice |\n|---|---|---|")
     sys.path.insert(0, str(ROOT / "runpod-worker"))
     import failures
@@ -133,6 +136,49 @@ def errors_page() -> str:
     for code, advice in failures.ADVICE.items():
         parts.append(f"| `{code}` | {advice.message} | {advice.advice} |")
     return "\n".join(parts) + "\n"
+
+
+def data_page() -> str:
+    """What `podtune data` reads, finds and mends."""
+    from podtune.data.containers.opening import CONTAINERS
+    from podtune.data.findings import CODES
+    from podtune.data.formats.registry import EXPLAINED
+    from podtune.data.names import SUFFIXES
+    from podtune.data.repairs import REPAIRS
+
+    parts = ["# Data\n\n`podtune data check SOURCE` tells all of this by itself.\n"]
+    parts.append("## Formats\n\n| format | what it is |\n|---|---|")
+    parts += [f"| `{name}` | {meaning} |" for name, meaning in EXPLAINED.items()]
+    parts.append("\n## Containers\n\n| container | what it is |\n|---|---|")
+    parts += [f"| `{name}` | {meaning} |" for name, meaning in CONTAINERS.items()]
+    parts.append(
+        "\nAny of the text ones compressed as `.gz` or `.zst`. Text in UTF-8, UTF-16, UTF-32, Windows and "
+        "ISO code pages, Shift JIS and other East Asian encodings. A folder or pattern takes files "
+        f"ending in {', '.join(f'`{s}`' for s in SUFFIXES)}. Addresses: `https://`, `s3://bucket/key`, "
+        "`hf://org/name`."
+    )
+    parts.append(
+        "\n## Repairs\n\nMade with `--fix NAME` or `--fix all`, never unasked.\n\n| name | what it does |\n|---|---|"
+    )
+    parts += [f"| `{name}` | {meaning} |" for name, meaning in REPAIRS.items()]
+    parts.append(
+        "\n## Findings\n\nAn error keeps a row out; a warning and a note do not.\n\n| code | severity | what | what to do |\n|---|---|---|---|"
+    )
+    for code, entry in CODES.items():
+        parts.append(
+            f"| `{entry.shown_as or code}` | {entry.severity} | {entry.message} | "
+            f"{entry.advice.replace('|', 'or')} |"
+        )
+    return "\n".join(parts) + "\n"
+
+
+def _class_codes(node, known):
+    """The code of an error class that stands outside core."""
+    bases = [getattr(base, "id", "") for base in node.bases]
+    kind = next((base for base in bases if base in known), None)
+    for part in node.body:
+        if isinstance(part, ast.Assign) and getattr(part.targets[0], "id", "") == "code" and kind:
+            yield part.value.value, kind
 
 
 def _codes(errors):
@@ -144,6 +190,8 @@ def _codes(errors):
     for folder in ("src/podtune", "runpod-worker"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    yield from _class_codes(node, known)
                 if isinstance(node, ast.Call):
                     called = (
                         node.func.attr
@@ -168,6 +216,7 @@ PAGES = {
     "cli.md": cli_page,
     "spec.md": spec_page,
     "settings.md": settings_page,
+    "data.md": data_page,
     "errors.md": errors_page,
 }
 

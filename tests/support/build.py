@@ -64,7 +64,7 @@ def conversation(question: str, answer: str, line: int = 1, system: str | None =
     messages = [Message(role="user", content=question), Message(role="assistant", content=answer)]
     if system is not None:
         messages.insert(0, Message(role="system", content=system))
-    return Conversation(messages=tuple(messages), line=line)
+    return Conversation(messages=tuple(messages), line=line, row=line)
 
 
 def conversations(n: int) -> tuple[Conversation, ...]:

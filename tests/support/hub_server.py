@@ -1,7 +1,8 @@
 """A stand-in model Hub on loopback: serves folders as model repositories, as huggingface_hub asks.
 
 Knows nothing of podtune. Answers GET /api/models/{id}[/revision/{rev}], GET .../tree/{rev} and
-HEAD/GET /{id}/resolve/{rev}/{file}; records every request.
+HEAD/GET /{id}/resolve/{rev}/{file}, and the same for /api/datasets/{id} and /datasets/{id}/resolve;
+records every request.
 """
 
 import hashlib
@@ -25,19 +26,22 @@ class HubServer:
         gated_files: frozenset[str] = frozenset(),
         token: str | None = None,
         cut_after: int | None = None,
+        private: frozenset[str] = frozenset(),
     ) -> None:
         """Start serving.
 
         Args:
-            repositories: `org/name` -> folder.
+            repositories: `org/name` -> folder; data sets are called `datasets/org/name`.
             gated: Refused altogether.
             gated_files: Described to anybody, their files refused: what the real Hub does.
             token: When given, any other bearer token is rejected.
-            cut_after: Break the connection after so many bytes of a safetensors file.
+            cut_after: Break the connection after so many bytes of a safetensors or parquet file.
+            private: Seen by nobody without the token.
         """
         self.repositories = dict(repositories)
         self.gated, self.gated_files = gated, gated_files
         self.token, self.cut_after = token, cut_after
+        self.private = private
         self.requests: list[tuple[str, str]] = []
         hub = self
 
@@ -113,6 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if path.startswith("/api/models/"):
             self._describe(path.removeprefix("/api/models/"), body=body)
+        elif path.startswith("/api/datasets/"):
+            self._describe(path.removeprefix("/api/"), body=body)
         elif "/resolve/" in path:
             name, rest = path.removeprefix("/").split("/resolve/", 1)
             self._file(name, *rest.split("/", 1), body=body)
@@ -120,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "EntryNotFound", "no such page", body=body)
 
     def _describe(self, path: str, *, body: bool) -> None:
-        name = "/".join(path.split("/")[:2])
+        parts = 3 if path.startswith("datasets/") else 2
+        name = "/".join(path.split("/")[:parts])
         rest = path.removeprefix(name).strip("/").split("/", 1)
         folder = self._folder(name, files=False, body=body)
         if folder is None:
@@ -135,7 +142,13 @@ class _Handler(BaseHTTPRequestHandler):
                 {"rfilename": p.relative_to(folder).as_posix(), "size": p.stat().st_size}
                 for p in _files(folder)
             ]
-            answer = {"id": name, "sha": commit_of(folder), "siblings": siblings, "private": False}
+            called = name.removeprefix("datasets/")
+            answer = {
+                "id": called,
+                "sha": commit_of(folder),
+                "siblings": siblings,
+                "private": False,
+            }
             self._send_json(answer, body=body)
 
     def _file(self, name: str, revision: str, file: str, *, body: bool) -> None:
@@ -156,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not body:
             return
         cut = self.server_of.cut_after
-        if cut is not None and file.endswith(".safetensors"):
+        if cut is not None and file.endswith((".safetensors", ".parquet")):
             self.wfile.write(content[:cut])
             self.close_connection = True
             return
@@ -169,7 +182,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(401, "GatedRepo", message, body=body)
             return None
         folder = hub.repositories.get(name)
-        if folder is None:
+        known = bool(self.headers.get("Authorization"))
+        if name in hub.private and not known:
+            folder = None
+        if folder is None and name.startswith("datasets/") and not known:
+            # what the real Hub says to strangers of anything they cannot see
+            self._refuse(401, None, "Invalid username or password.", body=body)
+        elif folder is None:
             self._refuse(404, "RepoNotFound", "Repository not found", body=body)
         return folder
 

@@ -4,9 +4,10 @@ import sys
 
 import pytest
 
-from podtune.app import planner
+from podtune.app import planner, sources
 from podtune.app.settings import Settings
 from podtune.core.job import WorkerOrder
+from podtune.data import canonical
 from support import tiny_model
 
 
@@ -15,7 +16,7 @@ def trained(tmp_path_factory, tiny, root):
     """A job folder in which the worker program has trained, saved and proved a tiny adapter."""
     job = tmp_path_factory.mktemp("job")
     (job / "data").mkdir()
-    data = tiny_model.write_rows(job / "data" / "train.jsonl", 40)
+    data = tiny_model.write_rows(job / "tickets.jsonl", 40)
     request = planner.source_request(
         str(data),
         {
@@ -28,7 +29,10 @@ def trained(tmp_path_factory, tiny, root):
             "adapter.dropout": 0.05,
         },
     )
-    plan = planner.make_plan(request, Settings(home=job / "home"))
+    settings = Settings(home=job / "home")
+    plan = planner.make_plan(request, settings)
+    rows = sources.read(str(data), plan.spec.data, settings, fresh=False)
+    canonical.write(rows.conversations, job / "data" / "train.jsonl")
     order = WorkerOrder(
         job="demo", attempt=1, plan=plan, train_file="data/train.jsonl",
         validation_file=None, models_dir=str(job / "models"),

@@ -118,6 +118,38 @@ def test_a_folder_that_is_gone_is_said_so(tmp_path):
         base_model.prepare(spec, tmp_path, None)
 
 
+def test_the_program_makes_a_folder_ready(tiny, tmp_path, monkeypatch, capsys):
+    spec = BaseModelSpec(name=str(tiny), source=ModelSource.PATH)
+    arguments = ["base_model.py", "--models", str(tmp_path), spec.model_dump_json()]
+    monkeypatch.setattr("sys.argv", arguments)
+    assert base_model.main() == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("spec", "code"),
+    [
+        (BaseModelSpec(name="/nowhere/at/all", source=ModelSource.PATH), "model_not_found"),
+        (BaseModelSpec(name="org/model", source=ModelSource.HUB), "plan_mismatch"),
+    ],
+)
+def test_the_program_says_in_one_line_what_failed(tmp_path, monkeypatch, capsys, spec, code):
+    arguments = ["base_model.py", "--models", str(tmp_path), spec.model_dump_json()]
+    monkeypatch.setattr("sys.argv", arguments)
+    assert base_model.main() == 5
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["code"] == code
+    assert set(json.loads(line)) >= {"code", "message", "hint"}
+
+
+def test_the_packaged_model_is_converted_where_it_is_asked_for(converted):
+    spec = BaseModelSpec(name=base_models.PACKAGE_MODEL, source=ModelSource.PACKAGE)
+    models = converted.parent / "again"
+    models.mkdir()
+    (models / base_models.CONVERTED_FOLDER).symlink_to(converted)
+    assert base_model.prepare(spec, models, None) == models / base_models.CONVERTED_FOLDER
+
+
 def test_a_device_that_torch_does_not_see_is_refused():
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")

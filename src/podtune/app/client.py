@@ -13,6 +13,7 @@ from podtune.core.events import TrainingEvent
 from podtune.core.job import Job
 from podtune.core.plan import Plan
 from podtune.core.wire import TrainingStatus
+from podtune.data.record import ReadOptions
 
 
 class Client:
@@ -47,9 +48,22 @@ class Client:
         """Release the job store. Jobs go on."""
         self._service.close()
 
-    def check(self, path: Path | str, columns: Mapping[str, str] | None = None) -> DatasetReport:
-        """Judge a data file; bad rows are findings in the report, with their lines."""
-        return self._service.check(Path(path), dict(columns or {}))
+    def check(
+        self,
+        source: Path | str,
+        columns: Mapping[str, str] | None = None,
+        *,
+        fix: Sequence[str] = (),
+    ) -> DatasetReport:
+        """Judge a source; bad rows are findings in the report, with their lines.
+
+        Args:
+            source: A file, a folder, a pattern, or an address (`https://`, `s3://`, `hf://`).
+            columns: Role (`prompt`, `completion`, `system`) -> column.
+            fix: Repairs consented to, by name, or `all`.
+        """
+        options = ReadOptions(columns=dict(columns or {}), fixes=frozenset(fix))
+        return self._service.check(str(source), options)
 
     def plan(
         self,

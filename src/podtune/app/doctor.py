@@ -21,6 +21,9 @@ from podtune.core.units import GIB, gib
 from podtune.storage import base_models
 from podtune.workflow.store import JobStore, count_jobs
 
+DATA_LIBRARIES = ("pyarrow", "zstandard")
+"""What some containers of data need beyond the base install."""
+
 NEEDED_DISK = 4 * GIB
 """A converted base model, checkpoints and an artifact of the demo take about 1 GiB; libraries more."""
 
@@ -49,6 +52,7 @@ def examine(loaded: LoadedSettings) -> list[Check]:
     checks: list[Callable[[], Iterator[Check]]] = [
         _python,
         _libraries,
+        _data_libraries,
         _device,
         lambda: _disk(loaded),
         lambda: _base_model(loaded),
@@ -89,6 +93,16 @@ def _libraries() -> Iterator[Check]:
         return
     versions = ", ".join(f"{n} {importlib.metadata.version(n)}" for n in TRAINING_LIBRARIES[:3])
     yield Check(name="Training", state=State.OK, found=versions)
+
+
+def _data_libraries() -> Iterator[Check]:
+    missing = [n for n in DATA_LIBRARIES if importlib.util.find_spec(n) is None]
+    yield Check(
+        name="Data",
+        state=State.NOTE if missing else State.OK,
+        found=f"not installed: {', '.join(missing)}" if missing else "every container can be read",
+        next_step="pip install 'podtune[files]' for Parquet and .zst" if missing else None,
+    )
 
 
 def _device() -> Iterator[Check]:
@@ -170,4 +184,8 @@ def _database(loaded: LoadedSettings) -> Iterator[Check]:
 def _settings(loaded: LoadedSettings) -> Iterator[Check]:
     for name, origin in loaded.origins.items():
         value = getattr(loaded.settings, name)
-        yield Check(name=f"Setting {name}", state=State.OK, found=f"{value} (from {origin})")
+        yield Check(
+            name=f"Setting {name}",
+            state=State.OK,
+            found=f"{'none' if value == '' else value} (from {origin})",
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from podtune.app import receipts, speed
 from podtune.app.installation import signing_key
@@ -15,13 +16,9 @@ from podtune.providers.base import LaunchRequest, Provider
 from podtune.storage import artifact_folder
 from podtune.workflow.folder import EventTail, JobFolder
 
-
-def data_names(source: str, validation_source: str | None) -> tuple[str, str | None]:
-    """Names of the job's copies: `train` and `validation` with the originals' endings."""
-    train = f"train{Path(source).suffix.lower()}"
-    if validation_source is None:
-        return train, None
-    return train, f"validation{Path(validation_source).suffix.lower()}"
+TRAIN_FILE: Final = "train.jsonl"
+VALIDATION_FILE: Final = "validation.jsonl"
+"""A job's own copies of its rows, in canonical form."""
 
 
 class LocalEffects:
@@ -41,14 +38,12 @@ class LocalEffects:
         Raises:
             DatasetError: a copy is missing or differs.
         """
-        spec = job.plan.spec.data
-        train, validation = data_names(spec.source, spec.validation_source)
-        checks: list[tuple[str, DatasetReport]] = [(train, job.plan.report)]
-        if validation and job.plan.validation_report:
-            checks.append((validation, job.plan.validation_report))
+        checks: list[tuple[str, DatasetReport]] = [(TRAIN_FILE, job.plan.report)]
+        if job.plan.validation_report:
+            checks.append((VALIDATION_FILE, job.plan.validation_report))
         for name, report in checks:
             path = self._folder(job).data_file(name)
-            if not path.is_file() or artifact_folder.sha256_file(path) != report.sha256:
+            if not path.is_file() or artifact_folder.sha256_file(path) != report.rows_sha256:
                 raise DatasetError(
                     f"the job's copy {str(path)!r} is not what was planned",
                     code="data_changed",
@@ -57,14 +52,12 @@ class LocalEffects:
 
     def stage(self, job: Job) -> None:
         """Write `order.json` for this attempt, all at once."""
-        spec = job.plan.spec.data
-        train, validation = data_names(spec.source, spec.validation_source)
         order = WorkerOrder(
             job=job.id,
             attempt=job.attempt,
             plan=job.plan,
-            train_file=f"data/{train}",
-            validation_file=f"data/{validation}" if validation else None,
+            train_file=f"data/{TRAIN_FILE}",
+            validation_file=f"data/{VALIDATION_FILE}" if job.plan.validation_report else None,
             models_dir=str(self._settings.models),
         )
         path = self._folder(job).order

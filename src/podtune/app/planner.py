@@ -4,15 +4,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from podtune.app import device as devices
-from podtune.app import speed
+from podtune.app import sources, speed
 from podtune.app.settings import Settings
 from podtune.core.dataset import Conversation, DatasetReport
 from podtune.core.errors import DatasetError, SpecError
 from podtune.core.plan import FieldNote, Origin, Plan
 from podtune.core.request import TrainingRequest
 from podtune.core.spec import AUTO, TrainingSpec
-from podtune.data import lengths, reader, split
-from podtune.data.masks import encode
+from podtune.core.units import plural
+from podtune.data import lengths, reports, split
+from podtune.data.findings import CODES
+from podtune.data.masks import encode, folded
+from podtune.data.reader import Dataset
 from podtune.data.template import TokenizerFolder
 from podtune.intake.resolve import read_spec_file, resolve
 from podtune.planning import model_facts
@@ -38,8 +41,9 @@ def make_plan(request: TrainingRequest, settings: Settings) -> Plan:
         PodtuneError: bad spec, bad data, unknown model, or it does not fit. Nothing was written.
     """
     spec, notes = resolve(request)
-    spec = _absolute(_with_neighbour(spec, notes))
-    data = _read(spec)
+    spec = _with_neighbour(spec, notes)
+    data = _read(spec, settings)
+    spec = _absolute(spec)
     assumed_model = notes["base_model.name"].origin is Origin.ASSUMED
     located = base_models.locate(spec.base_model, settings.models, prefer_package=assumed_model)
     spec = _pinned(spec, notes, located)
@@ -78,7 +82,7 @@ def _with_neighbour(spec: TrainingSpec, notes: dict[str, FieldNote]) -> Training
         notes[p].origin is Origin.STATED for p in ("data.validation", "data.validation_source")
     )
     source = Path(spec.data.source).expanduser().absolute()
-    if not source.name:
+    if not source.name or sources.is_address(spec.data.source):
         return spec
     neighbour = source.with_name(f"{source.stem}{VALIDATION_SUFFIX}{source.suffix}")
     if decided or not neighbour.is_file():
@@ -105,8 +109,8 @@ def _absolute(spec: TrainingSpec) -> TrainingSpec:
     held = spec.data.validation_source
     data = spec.data.model_copy(
         update={
-            "source": str(Path(spec.data.source).expanduser().absolute()),
-            "validation_source": str(Path(held).expanduser().absolute()) if held else None,
+            "source": sources.stored(spec.data.source),
+            "validation_source": sources.stored(held) if held else None,
         }
     )
     if spec.deliver.to is None:
@@ -122,28 +126,33 @@ def _absolute(spec: TrainingSpec) -> TrainingSpec:
     return spec.model_copy(update={"data": data, "deliver": deliver})
 
 
-def _read(spec: TrainingSpec) -> _Data:
-    skip = spec.data.on_bad_rows == "skip"
-    whole = reader.read(Path(spec.data.source), spec.data.columns)
-    reader.refuse_bad_rows(whole.report, skip=skip)
+def _read(spec: TrainingSpec, settings: Settings) -> _Data:
+    whole = _fit_rows(spec.data.source, spec, settings)
     kept = whole.conversations[: spec.data.max_rows]
     warnings = _warnings(whole.report)
     if spec.data.validation_source is None:
-        train, validation = split.by_question(kept, spec.data.validation)
+        train, validation = split.sides(kept, spec.data.validation)
         if not train:
             raise DatasetError("the split leaves no row to train on", code="no_examples")
         if not validation and spec.data.validation:
             warnings.append("too few different questions to hold any out")
         return _Data(train, validation, whole.report, None, warnings)
-    held = reader.read(Path(spec.data.validation_source), spec.data.columns)
-    reader.refuse_bad_rows(held.report, skip=skip)
+    held = _fit_rows(spec.data.validation_source, spec, settings)
     leaks = split.leaking_lines(kept, held.conversations)
     if leaks:
         warnings.append(
             f"{len(leaks)} held-out questions are also trained on (lines {_some(leaks)} of "
-            f"{spec.data.validation_source}): their answers prove nothing"
+            f"{held.report.source}): their answers prove nothing"
         )
     return _Data(kept, held.conversations, whole.report, held.report, warnings)
+
+
+def _fit_rows(source: str, spec: TrainingSpec, settings: Settings) -> Dataset:
+    """The rows of a source, refused where rows are bad or a choice is open."""
+    rows = sources.read(source, spec.data, settings, fresh=True)
+    reports.refuse_open_choices(rows.report)
+    reports.refuse_bad_rows(rows.report, skip=spec.data.on_bad_rows == "skip")
+    return rows
 
 
 def _warnings(report: DatasetReport) -> list[str]:
@@ -152,13 +161,18 @@ def _warnings(report: DatasetReport) -> list[str]:
     if errors:
         lines = [f.line for f in errors if f.line]
         words.append(
-            f"{report.rows - report.good_rows} of {report.rows} rows are left out (lines {_some(lines)})"
+            f"{report.rows - report.good_rows - report.repaired.get('drop-duplicates', 0)} of "
+            f"{report.rows} rows are left out (lines {_some(lines)})"
         )
-    for code in reader.only_warnings(report):
+    for code, count in reports.only_warnings(report).items():
         found = [f for f in report.findings if f.code == code]
+        if not found:
+            continue
         lines = [f.line for f in found if f.line]
         at = f" (lines {_some(lines)})" if lines else ""
-        words.append(f"{found[0].message.split(' (')[0]}: {len(found)}{at}; {found[0].advice}")
+        words.append(f"{found[0].message.split(' (')[0]}: {count}{at}; {found[0].advice}")
+    for repair, count in report.repaired.items():
+        words.append(f"mended with consent, {repair}: {plural(count, 'row')}")
     return words
 
 
@@ -208,6 +222,9 @@ def _lengths(data: _Data, spec: TrainingSpec, located: base_models.Located) -> l
             hint=findings[0].advice + "; or train on the others with --skip-bad-rows",
             context={"findings": [f.model_dump(mode="json") for f in findings]},
         )
+    into_questions = folded((*data.train, *data.validation), folder, system)
+    if into_questions:
+        data.warnings.append(f"{CODES['system_folded'].message} ({plural(into_questions, 'row')})")
     if findings:
         lines = [f.line for f in findings if f.line]
         data.warnings.append(
@@ -226,12 +243,6 @@ def source_request(
     """
     if minutes is not None and not 0 < minutes < 1e6:
         raise SpecError(f"--minutes {minutes:g} is no length of time", hint="e.g. --minutes 30")
-    if "://" in source:
-        raise SpecError(
-            f"{source!r} is an address; only files on this machine can be read yet",
-            code="not_built",
-            hint="download it first",
-        )
     if Path(source).suffix.lower() in {".yaml", ".yml"}:
         return TrainingRequest(stated={**read_spec_file(Path(source)), **stated}, minutes=minutes)
     return TrainingRequest(stated={"data.source": source, **stated}, minutes=minutes)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from podtune.app import driver, planner, receipts, wiring
-from podtune.app.effects import data_names
+from podtune.app import driver, planner, receipts, sources, wiring
+from podtune.app.effects import TRAIN_FILE, VALIDATION_FILE
 from podtune.app.installation import owner, random_word, signing_key
 from podtune.app.progress import Folded, fold
 from podtune.app.settings import Settings
@@ -34,7 +34,8 @@ from podtune.core.redact import scrub
 from podtune.core.request import TrainingRequest
 from podtune.core.states import Desired, JobPhase, Outcome
 from podtune.core.wire import TrainingStatus, status_of
-from podtune.data import reader
+from podtune.data import canonical, reader
+from podtune.data.record import ReadOptions
 from podtune.storage import artifact_folder
 from podtune.workflow import driver as workflow_driver
 from podtune.workflow.folder import EventTail, JobFolder
@@ -66,9 +67,11 @@ class Service:
             self._store.close()
             self._store = None
 
-    def check(self, path: Path, columns: dict[str, str] | None = None) -> DatasetReport:
-        """Judge a data file; bad rows are in the report, not an error."""
-        return reader.read(path, columns).report
+    def check(self, source: str, options: ReadOptions | None = None) -> DatasetReport:
+        """Judge a source; bad rows are in the report, not an error."""
+        with sources.looked_at(source, self.settings) as path:
+            report = reader.inspect(path, options or ReadOptions()).report
+        return report.model_copy(update={"source": sources.stored(source)})
 
     def plan(self, request: TrainingRequest) -> Plan:
         """What would happen. Writes nothing."""
@@ -93,7 +96,7 @@ class Service:
         job = self._new_job(plan)
         folder = JobFolder(self.settings.jobs / job.id)
         try:
-            self._copy_data(plan, folder)
+            self._write_rows(plan, folder)
             self._open().add(job)
         except BaseException:
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -295,34 +298,31 @@ class Service:
             updated_at=now,
         )
 
-    def _copy_data(self, plan: Plan, folder: JobFolder) -> None:
-        spec = plan.spec.data
-        train, validation = data_names(spec.source, spec.validation_source)
+    def _write_rows(self, plan: Plan, folder: JobFolder) -> None:
+        """Write the planned rows into the job's folder, in canonical form.
+
+        Raises:
+            DatasetError: the source gives other rows than it did when it was planned.
+        """
         folder.data.mkdir(parents=True)
-        pairs = [(spec.source, train, plan.report.sha256)]
-        if validation and spec.validation_source and plan.validation_report:
-            pairs.append((spec.validation_source, validation, plan.validation_report.sha256))
-        for source, name, sha256 in pairs:
-            target = folder.data_file(name)
+        pairs = [(plan.spec.data.source, TRAIN_FILE, plan.report)]
+        if plan.spec.data.validation_source and plan.validation_report:
+            held = plan.spec.data.validation_source
+            pairs.append((held, VALIDATION_FILE, plan.validation_report))
+        for source, name, report in pairs:
             try:
-                shutil.copyfile(source, target)
-            except FileNotFoundError as error:
-                raise DatasetError(
-                    f"{source!r} is gone since it was planned",
-                    code="data_changed",
-                    hint="plan again",
-                ) from error
+                rows = sources.read(source, plan.spec.data, self.settings, fresh=False)
+                written = canonical.write(rows.conversations, folder.data_file(name))
+            except NotFoundError as error:
+                raise _changed(source) from error
             except OSError as error:
                 raise StateError(
                     f"the data cannot be copied into {str(folder.path)!r}: {error.strerror or error}",
                     hint="free some disk, or set PODTUNE_HOME to a larger one",
                 ) from error
-            if artifact_folder.sha256_file(target) != sha256:
-                raise DatasetError(
-                    f"{source!r} was changed after it was planned",
-                    code="data_changed",
-                    hint="plan again",
-                )
+            if (rows.report.sha256, written) != (report.sha256, report.rows_sha256):
+                raise _changed(source)
+            sources.forget(source, self.settings)
 
     def _open(self) -> JobStore:
         if self._store is None:
@@ -366,6 +366,14 @@ class Service:
             code="driver_failed",
             hint=f"see {str(log)!r}; podtune doctor checks the rest",
         )
+
+
+def _changed(source: str) -> DatasetError:
+    return DatasetError(
+        f"{source!r} was changed or removed after it was planned",
+        code="data_changed",
+        hint="plan again",
+    )
 
 
 def _make_home(home: Path) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from podtune.core.errors import SpecError
+from podtune.egress.s3 import S3Credentials
 
 FILE: Final = "podtune.toml"
 
@@ -22,6 +23,7 @@ VENDOR_KEYS: Final = (
     "SUPABASE_URL",
     "SUPABASE_SERVICE_ROLE_KEY",
     "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
 )
 """Vendors' own variables that podtune honours or will; shown masked by `podtune doctor`."""
 
@@ -44,6 +46,14 @@ class Settings(BaseModel):
     """Where jobs, base models, keys and the job store live."""
     places: int = Field(default=1, ge=1, le=64)
     """Workers that may run on this machine at once; further jobs wait."""
+    egress_http: bool = False
+    """Whether data may be fetched from http:// addresses; https only by default."""
+    egress_private_hosts: str = ""
+    """Own hosts that data may be fetched from although they are not public, and ports beyond 80, 443
+    and 8443; separated by commas: `10.1.0.0/16, files.internal, 127.0.0.1:9000`."""
+    egress_allow_hosts: str = ""
+    """When set, the only hosts that https, http and s3 data may come from; separated by commas:
+    `data.example.org, *.amazonaws.com`."""
 
     @property
     def jobs(self) -> Path:
@@ -122,6 +132,22 @@ def load(
 def vendor_keys() -> dict[str, str]:
     """The vendors' variables that are set, unmasked: mask before showing."""
     return {name: os.environ[name] for name in VENDOR_KEYS if os.environ.get(name)}
+
+
+def s3_credentials() -> S3Credentials | None:
+    """What may read S3, from AWS's own variables; None without a key."""
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if not key or not secret:
+        return None
+    token = os.environ.get("AWS_SESSION_TOKEN")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return S3Credentials(
+        access_key_id=key,
+        secret_access_key=SecretStr(secret),
+        session_token=SecretStr(token) if token else None,
+        region=region or "us-east-1",
+        endpoint_url=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
+    )
 
 
 def worker_environment() -> dict[str, str]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from podtune.cli import choices
 from podtune.cli.console import Output, err, out, plain, print_json, print_line
+from podtune.cli.data import FormatOption, MapOption, MemberOption, SheetOption, SpeakerOption, data
 
 if TYPE_CHECKING:
     from podtune.app.service import Service
@@ -26,7 +28,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Source = Annotated[str, typer.Argument(help="A data file (.jsonl, .csv) or a spec (.yaml).")]
+Source = Annotated[
+    str, typer.Argument(help="Data: a file, folder, pattern or address; or a spec (.yaml).")
+]
 JobArgument = Annotated[
     str, typer.Argument(metavar="JOB", help="A job's id, the beginning of it, or `last`.")
 ]
@@ -43,10 +47,16 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any field of the spec, e.g. adapter.rank=8."),
 ]
+FixOption = Annotated[
+    list[str] | None,
+    typer.Option("--fix", metavar="NAME", help="Repair the data, by name, or `all`."),
+]
 SkipOption = Annotated[
     bool, typer.Option("--skip-bad-rows", help="Train on the good rows when some are bad.")
 ]
 FieldsOption = Annotated[bool, typer.Option("--fields", help="Show every field of the spec.")]
+
+app.add_typer(data)
 
 
 def _version(wanted: bool) -> None:
@@ -75,14 +85,21 @@ def plan(  # noqa: PLR0913 - a command's parameters are its options
     minutes: MinutesOption = None,
     sets: SetOption = None,
     skip_bad_rows: SkipOption = False,
+    fix: FixOption = None,
+    columns: MapOption = None,
+    speaker: SpeakerOption = None,
+    sheet: SheetOption = None,
+    member: MemberOption = None,
+    format_: FormatOption = None,
     fields: FieldsOption = False,
     output: OutputOption = Output.HUMAN,
 ) -> None:
     """Show what a training would do, need and take. Changes nothing."""
     from podtune.cli import plan_view
 
-    stated = _stated(model, on, epochs, sets, skip_bad_rows)
-    made = _plan(_service(), source, stated, minutes)
+    said = _said_of_data(columns, fix, speaker=speaker, sheet=sheet, member=member, format=format_)
+    stated = said | _stated(model, on, epochs, sets, skip_bad_rows)
+    made, picked = _plan(_service(), source, stated, minutes, output)
     if output is Output.JSON:
         print_json(plan_view.plan_json(made))
         return
@@ -90,6 +107,7 @@ def plan(  # noqa: PLR0913 - a command's parameters are its options
     options = {"-m": model, "--on": on, "--epochs": epochs, "--minutes": minutes}
     words = [w for flag, value in options.items() if value is not None for w in (flag, str(value))]
     words += [word for text in sets or () for word in ("--set", text)]
+    words += _as_flags(said | picked)
     words += ["--skip-bad-rows"] if skip_bad_rows else []
     err().print(
         f"[bold]next[/]  podtune train {plain(shlex.join([source, *words]))}", soft_wrap=True
@@ -105,6 +123,12 @@ def train(  # noqa: PLR0913 - a command's parameters are its options
     minutes: MinutesOption = None,
     sets: SetOption = None,
     skip_bad_rows: SkipOption = False,
+    fix: FixOption = None,
+    columns: MapOption = None,
+    speaker: SpeakerOption = None,
+    sheet: SheetOption = None,
+    member: MemberOption = None,
+    format_: FormatOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start and return at once.")] = False,
     output: OutputOption = Output.HUMAN,
@@ -113,8 +137,9 @@ def train(  # noqa: PLR0913 - a command's parameters are its options
     from podtune.cli import plan_view
 
     service = _service()
-    stated = _stated(model, on, epochs, sets, skip_bad_rows)
-    made = _plan(service, source, stated, minutes)
+    said = _said_of_data(columns, fix, speaker=speaker, sheet=sheet, member=member, format=format_)
+    stated = said | _stated(model, on, epochs, sets, skip_bad_rows)
+    made, _ = _plan(service, source, stated, minutes, output)
     if output is Output.HUMAN:
         plan_view.render(err(), made, brief=True)
     _confirm_long(made, yes=yes, minutes=minutes)
@@ -333,12 +358,52 @@ def _stated(
     return stated
 
 
-def _plan(
-    service: "Service", source: str, stated: dict[str, object], minutes: float | None
-) -> "Plan":
-    from podtune.app.planner import source_request
+def _said_of_data(
+    columns: list[str] | None, fix: list[str] | None, **named: str | None
+) -> dict[str, object]:
+    """What the flags say of how the data is read, by spec path."""
+    from podtune.cli.data import mapped_columns
 
-    return service.plan(source_request(source, stated, minutes))
+    said: dict[str, object | None] = {f"data.{name}": value for name, value in named.items()}
+    said["data.fix"] = ",".join(fix) if fix else None
+    mapped = {f"data.columns.{role}": column for role, column in mapped_columns(columns).items()}
+    return {path: value for path, value in (said | mapped).items() if value is not None}
+
+
+def _as_flags(said: dict[str, object]) -> list[str]:
+    """The same as words of a command line."""
+    words: list[str] = []
+    for path, value in said.items():
+        name = path.removeprefix("data.")
+        role = name.removeprefix("columns.")
+        words += ["--map", f"{role}={value}"] if role != name else [f"--{name}", str(value)]
+    return words
+
+
+def _plan(
+    service: "Service",
+    source: str,
+    stated: dict[str, object],
+    minutes: float | None,
+    output: Output,
+) -> "tuple[Plan, dict[str, object]]":
+    """Plan; where the data can be read in two ways and somebody is there, ask which is meant.
+
+    Returns the plan, and what was picked by spec path.
+    """
+    from podtune.app.planner import source_request
+    from podtune.core.errors import DatasetError
+
+    picked: dict[str, object] = {}
+    while True:
+        try:
+            return service.plan(source_request(source, stated | picked, minutes)), picked
+        except DatasetError as error:
+            if not choices.may_ask(error, output):
+                raise
+            answer = choices.ask(error)
+        kind = "data.columns." if answer.is_column else "data."
+        picked[f"{kind}{answer.name}"] = answer.value
 
 
 def _confirm_long(made: "Plan", *, yes: bool, minutes: float | None) -> None:

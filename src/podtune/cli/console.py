@@ -31,12 +31,18 @@ def err() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-_CONTROLS: Final = {c: None for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t"}
+_DIRECTIONS: Final = (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Marks that turn the direction of writing, and so what a line seems to say."""
+
+CONTROLS: Final = {
+    c: None for c in (*range(32), *range(127, 160), *_DIRECTIONS) if chr(c) not in "\n\t"
+}
+"""What foreign text may not hold on a terminal."""
 
 
 def plain(text: str) -> str:
     """Foreign text as it may stand on a terminal: no control sequences, no markup."""
-    return escape(text.translate(_CONTROLS))
+    return escape(text.translate(CONTROLS))
 
 
 def print_json(value: object) -> None:

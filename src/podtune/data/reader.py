@@ -1,322 +1,272 @@
-"""A file on disk -> conversations and a report with every finding at its physical line.
+"""A file, a folder or a pattern of files -> conversations, and a report with every finding.
 
-Messages JSONL, prompt/completion JSONL and CSV. Refuses (DatasetError) what is no such file;
-never stops at the first bad row and never leaves one out in silence.
+Streams: what is held of a row are a few numbers. Never stops at the first bad row and never leaves
+one out in silence; a row's text is in no finding.
 """
 
-import csv
-import hashlib
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, cast
 
-import msgspec
+from podtune.core.dataset import Conversation, DatasetReport, Severity
+from podtune.core.errors import DatasetError, SpecError
+from podtune.data import repairs, reports, sources
+from podtune.data.containers import opening
+from podtune.data.conversion import converter, tell, with_digits
+from podtune.data.findings import CODES, Findings
+from podtune.data.formats import columns, registry
+from podtune.data.judge import KEYS_KEPT, Among, Judge, Rejected
+from podtune.data.names import split_of
+from podtune.data.quality.repeats import Repeats
+from podtune.data.record import Problem, Reading, ReadOptions, Record
+from podtune.data.sizes import Sizes
 
-from podtune.core.dataset import Conversation, DatasetReport, Finding, Severity
-from podtune.core.errors import DatasetError, NotFoundError, UnsupportedError
-from podtune.core.units import plural
-from podtune.data import rows
-from podtune.data.findings import finding
+NO_OPTIONS: Final = ReadOptions()
 
-MAX_BYTES: Final = 512 * 1024**2
-"""A file is read whole; larger ones wait for the streaming reader."""
+_COUNTED: Final = frozenset(
+    {registry.TABLE, "chat_messages", "sharegpt", "alpaca", "prompt_completion", "preference"}
+)
+"""Formats whose other keys are named; an export of a help desk has dozens."""
 
-_BOM: Final = "\ufeff"
+_USED_KEYS: Final = frozenset(
+    {"messages", "conversations", "conversation", "dialogue", "tools", "functions", "system", "split",
+     "prompt", "completion", "response", "output", "input", "context", "instruction", "history", "text", "answer",
+     "chosen", "rejected", "request", "body", "choices", "mapping", "current_node"}
+)  # fmt: skip
+
+
+class Inspected(NamedTuple):
+    """What one pass over a source found."""
+
+    report: DatasetReport
+    first_row: Conversation | None
+    first_raw: object
+    """The first good record as it stood in the file."""
+    sizes: tuple[Sizes, ...]
+    """Of the good rows, by file."""
+    held_rows: int = 0
+    """Good rows that the source itself holds out."""
 
 
 class Dataset(NamedTuple):
-    """The good rows of a file and the report on all of them."""
+    """The good rows of a source and the report on all of them."""
 
     conversations: tuple[Conversation, ...]
     report: DatasetReport
 
 
-class _TableReader(Protocol):
-    """What csv.reader gives; its own type has no public name."""
-
-    line_num: int
-
-    def __next__(self) -> list[str]: ...
+Sink = Callable[[Conversation], None]
+RejectSink = Callable[[Rejected, str | None], None]
 
 
-class _Record(NamedTuple):
-    """A record at its physical line: converted, or with the problem that kept it from being read."""
+def read(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Dataset:
+    """Read a source and judge every row of it; the good rows are held in memory.
 
-    line: int
-    converted: rows.Converted
+    Raises:
+        As `inspect`.
+    """
+    kept: list[Conversation] = []
+    report = inspect(path, options, kept.append).report
+    if report.files:  # each counts its own rows
+        kept = [row._replace(row=number) for number, row in enumerate(kept, start=1)]
+    return Dataset(tuple(kept), report)
 
 
-def read(path: Path, columns: Mapping[str, str] | None = None) -> Dataset:
-    """Read a file and judge every row of it.
+def inspect(
+    path: Path | str,
+    options: ReadOptions = NO_OPTIONS,
+    sink: Sink | None = None,
+    reject: RejectSink | None = None,
+) -> Inspected:
+    """Judge every row of a file, a folder or a pattern, in one pass over each file.
 
     Args:
-        path: The user's file.
-        columns: Role -> column name for tables, where the names do not tell.
+        path: A file, a folder, or a pattern with `*`.
+        options: Columns, sheet, member, speaker, format and repairs that somebody asked for.
+        sink: Gets every good row in the file's order.
+        reject: Gets every row that is not used, and the file's name where there are several.
 
     Raises:
-        NotFoundError: there is no such file.
-        DatasetError: it is a directory, empty, binary, or has no usable form at all.
+        NotFoundError: there is no such file, or nothing fits the pattern.
+        DatasetError: it cannot be read at all: damaged, encrypted, beyond the bounds, or a sheet,
+            member, column or speaker that was asked for is not there.
+        SpecError: an unknown repair or format.
+        UnsupportedError: a library that this kind of file needs is not installed.
     """
-    raw = _bytes_of(path)
-    text = _text_of(path, raw)
-    notes: list[Finding] = []
-    if text.startswith(_BOM):
-        text = text[1:]
-        notes.append(finding("bom", line=1))
-    if "\r\n" in text:
-        notes.append(finding("crlf", line=1))
-    is_table = path.suffix.lower() in {".csv", ".tsv"}
-    header: dict[str, str] = {}
-    if is_table:
-        header, records = _table_records(path, text, columns or {}, notes)
-    else:
-        records = list(_json_records(text, notes))
-    conversations, findings = _judge(records)
-    report = DatasetReport(
-        source=str(path),
-        sha256=hashlib.sha256(raw).hexdigest(),
-        size_bytes=len(raw),
-        format=_format_of(is_table, records),
-        container=path.suffix.lower().lstrip(".") if is_table else "jsonl",
-        columns=header,
-        rows=len(records),
-        good_rows=len(conversations),
-        findings=tuple(sorted([*notes, *findings], key=lambda f: f.line or 0)),
+    options = _checked(options)
+    files = sources.files_of(path)
+    repeats = Repeats()
+    if len(files) == 1 and Path(path).expanduser() == files[0]:
+        return _inspect_file(files[0], _Pass(options, repeats, sink, reject))
+    asked: dict[int, int] = {}
+    found = [
+        _inspect_file(
+            file,
+            _Pass(
+                options, repeats, sink, reject, Among(n, split_of(file.name), asked), alone=False
+            ),
+        )
+        for n, file in enumerate(files)
+    ]
+    return Inspected(
+        reports.together(str(path), [f.report for f in found]),
+        next((f.first_row for f in found if f.first_row is not None), None),
+        next((f.first_raw for f in found if f.first_row is not None), None),
+        tuple(s for f in found for s in f.sizes),
+        sum(f.held_rows for f in found),
     )
-    return Dataset(tuple(conversations), report)
 
 
-def refuse_bad_rows(report: DatasetReport, *, skip: bool) -> None:
-    """Raise when the file may not be trained on: bad rows without consent, or no good row.
+def _checked(options: ReadOptions) -> ReadOptions:
+    fixes = repairs.checked_names(options.fixes)
+    if options.format is not None and options.format not in registry.NAMES:
+        raise SpecError(
+            f"no format is named {options.format!r}",
+            code="unknown_format",
+            hint=f"one of: {', '.join(registry.NAMES)}",
+        )
+    wanted = columns.wanted_columns(options.columns)
+    unknown = sorted(set(wanted) - set(columns.ROLES))
+    if unknown:
+        raise SpecError(
+            f"no column has the role {unknown[0]!r}",
+            code="unknown_role",
+            hint="--map prompt=NAME --map completion=NAME --map system=NAME",
+        )
+    return options.model_copy(update={"fixes": fixes, "columns": wanted})
+
+
+class _Pass(NamedTuple):
+    """What the files that are read as one have in common, and where their rows go."""
+
+    options: ReadOptions
+    repeats: Repeats
+    sink: Sink | None
+    reject: RejectSink | None
+    among: Among = Among()
+    alone: bool = True
+
+
+def _inspect_file(path: Path, run: _Pass) -> Inspected:
+    findings = Findings()
+    reading = Reading(run.options, findings.add, {}, run.alone)
+    with opening.opened(path, reading) as file:
+        records, sample = _sampled(file.records)
+        told = tell(file, [_legible(r) for r in sample], reading)
+        if run.alone:
+            _refuse_unused(run.options, file, told, sample)
+        judge = Judge(
+            converter(file, told.name, reading),
+            run.options,
+            findings,
+            run.repeats,
+            run.among,
+            tells_rows=told.name != "unknown",
+        )
+        if told.name in registry.LOGS and file.format != told.name:
+            records = registry.LOGS[told.name].gather(records, reading)
+        elif file.format == "slack":
+            records = registry.LOGS["slack"].gather(records, reading)
+        judge.prime(sample)
+        for record in with_digits(records, told.name):
+            judged = judge.take(record)
+            if isinstance(judged, Rejected):
+                if run.reject is not None:
+                    run.reject(judged, None if run.alone else path.name)
+            elif judged is not None and run.sink is not None:
+                run.sink(judged)
+            if told.name in _COUNTED:
+                _count_keys(record, judge, reading, file)
+        judge.finish()
+        _file_findings(file, told, judge, findings)
+    return Inspected(
+        reports.of_file(path, file, told, judge, reading, findings),
+        judge.first_row,
+        judge.first_raw,
+        (judge.sizes,),
+        judge.held_rows,
+    )
+
+
+def _legible(record: Record) -> Record:
+    """A record of the sample, mended where it is broken: only to tell what the file is."""
+    if record.problem is None or not record.raw:
+        return record
+    mended = repairs.mend_json(record.raw)
+    return record if mended is None else record._replace(value=mended.value)
+
+
+def _refuse_unused(
+    options: ReadOptions, file: opening.Opened, told: registry.Told, sample: Sequence[Record]
+) -> None:
+    """Raise where something was asked for that this file cannot have.
 
     Raises:
-        DatasetError: with every finding in its context.
+        SpecError: naming the option.
+        DatasetError: no record has the key that a column was said to be.
     """
-    errors = report.errors()
-    if report.good_rows and (skip or not errors):
-        return
-    context: dict[str, object] = {
-        "source": report.source,
-        "rows": report.rows,
-        "good_rows": report.good_rows,
-        "findings": [f.model_dump(mode="json") for f in report.findings],
-    }
-    if not report.good_rows:
-        raise DatasetError(
-            f"no row of {report.source!r} can be trained on ({report.rows} found, {plural(len(errors), 'error')})",
-            hint="correct the rows above",
-            context=context,
-        )
-    raise DatasetError(
-        f"{plural(len(errors), 'error')} in {plural(report.rows, 'row')} of {report.source!r}; {report.good_rows} good",
-        hint=f"correct the rows above, or train on the {plural(report.good_rows, 'good row')} with --skip-bad-rows",
-        context=context,
+    keys = sorted(
+        {k for r in sample if isinstance(r.value, dict) for k in cast("dict[str, Any]", r.value)}
     )
-
-
-def _bytes_of(path: Path) -> bytes:
-    if not path.exists():
-        raise NotFoundError(
-            f"no data file at {str(path)!r}",
-            code="file_not_found",
-            hint="check the path; `podtune train examples/support.jsonl` runs the demo",
-        )
-    if path.is_dir():
+    lacking = [] if file.header or not keys else columns.missing(keys, options.columns)
+    if lacking:
         raise DatasetError(
-            f"{str(path)!r} is a directory, not a data file",
-            code="is_directory",
-            hint="name one .jsonl or .csv file in it",
-        )
-    size = path.stat().st_size
-    if size == 0:
-        raise DatasetError(
-            f"{str(path)!r} is empty",
-            code="empty_file",
-            hint="put rows into it: JSON lines, or a CSV with a header",
-        )
-    if size > MAX_BYTES:
-        raise UnsupportedError(
-            f"{str(path)!r} has {size / 1024**2:.0f} MiB; at most {MAX_BYTES // 1024**2} MiB can be read yet",
-            code="file_too_large",
-            hint="split the file; larger ones come with the streaming reader",
-        )
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DatasetError(
-            f"{str(path)!r} cannot be read: {error.strerror}",
-            code="unreadable",
-            hint="check the file's permissions",
-        ) from error
-
-
-def _text_of(path: Path, raw: bytes) -> str:
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if _is_binary(raw[:65536]):
-            raise _binary(path) from error
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DatasetError(
-            f"{str(path)!r} is not UTF-8 text (line {line})",
-            code="not_utf8",
-            hint=f"save it as UTF-8, or convert it: iconv -f cp1252 -t utf-8 {path.name} > utf8-{path.name}",
-            context={"line": line},
-        ) from error
-    if "\x00" in text[:65536]:
-        raise _binary(path)
-    if not text.strip(f" \t\r\n{_BOM}"):
-        raise DatasetError(
-            f"{str(path)!r} holds only blanks",
-            code="empty_file",
-            hint="put rows into it: JSON lines, or a CSV with a header",
-        )
-    return text
-
-
-def _is_binary(head: bytes) -> bool:
-    """Whether bytes are no text in any one-byte encoding: a NUL, or over 3 % control characters."""
-    controls = sum(byte < 9 or 13 < byte < 27 for byte in head)
-    return b"\x00" in head or controls > 0.03 * len(head)
-
-
-def _binary(path: Path) -> DatasetError:
-    return DatasetError(
-        f"{str(path)!r} is a binary file",
-        code="binary_file",
-        hint="give a text file: JSONL or CSV in UTF-8",
-    )
-
-
-def _json_records(text: str, notes: list[Finding]) -> Iterator[_Record]:
-    decoder = msgspec.json.Decoder()
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    for number, line in enumerate(lines, start=1):
-        stripped = line.strip()
-        if not stripped:
-            notes.append(finding("empty_line", line=number))
-            continue
-        try:
-            converted = rows.from_object(decoder.decode(stripped))
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            problem = rows.Problem("bad_json", _without_text(str(error)))
-            converted = rows.Converted((), (problem,))
-        yield _Record(number, converted)
-
-
-def _without_text(reason: str) -> str:
-    """The decoder's reason, which names positions and never quotes the row."""
-    return reason.removeprefix("JSON is malformed: ").split(" - at `$")[0][:120]
-
-
-def _table_records(
-    path: Path, text: str, wanted: Mapping[str, str], notes: list[Finding]
-) -> tuple[dict[str, str], list[_Record]]:
-    csv.field_size_limit(MAX_BYTES)
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=_delimiter(path, text), strict=True
-    )
-    try:
-        header = next(reader)
-    except csv.Error as error:
-        raise DatasetError(
-            f"the first line of {str(path)!r} is no table header: {error}",
-            code="bad_quoting",
-            hint="the first line names the columns, such as prompt,completion",
-        ) from error
-    found = rows.columns_of(header, wanted)
-    missing = [wanted.get(role, role) for role in ("prompt", "completion") if role not in found]
-    if missing:
-        raise DatasetError(
-            f"{str(path)!r} has no column for {' and '.join(missing)}; {_names(header)}",
+            f"no record has a key {lacking[0]!r}; the first have: {', '.join(keys[:12])}",
             code="missing_column",
-            hint="name them: --set data.columns.prompt=NAME --set data.columns.completion=NAME",
+            hint="name one that is there: --map prompt=NAME",
         )
-    positions = {role: header.index(name) for role, name in found.items()}
-    return found, list(_cells(reader, positions, len(header), notes))
+    talks = {*registry.LOGS, "message_table", "whatsapp", "mbox", "unknown"}
+    for name, value, fits in (
+        ("sheet", options.sheet, file.container.startswith(("xlsx", "zip"))),
+        ("member", options.member, file.container == "zip"),
+        ("speaker", options.speaker, told.name in talks),
+    ):
+        if value is not None and not fits:
+            raise SpecError(
+                f"--{name} says nothing here: the file is {told.name} in {file.container}",
+                code="option_not_used",
+                hint=f"leave --{name} away",
+            )
 
 
-def _names(header: Sequence[str]) -> str:
-    """A table's columns; without a header the first row is data, which is never shown."""
-    if not header:
-        return "its first line is blank"
-    if len(header) > 40 or any(len(name) > 40 or len(name.split()) > 5 for name in header):
-        return f"its first line has {len(header)} cells and looks like data: add a header"
-    return f"its columns: {', '.join(header)}"
+def _sampled(records: Iterator[Record]) -> tuple[Iterator[Record], list[Record]]:
+    head = list(islice(records, registry.SAMPLE))
+    return chain(head, records), head
 
 
-def _cells(
-    reader: _TableReader, positions: Mapping[str, int], width: int, notes: list[Finding]
-) -> Iterator[_Record]:
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield _Record(line, rows.Converted((), (rows.Problem("bad_quoting"),)))
-            continue
-        if not any(cell.strip() for cell in cells):
-            notes.append(finding("empty_line", line=line))
-            continue
-        values = {role: cells[at] for role, at in positions.items() if at < len(cells)}
-        if any(cell.strip() for cell in cells[width:]):
-            problem = rows.Problem("too_many_cells", f"{len(cells)} under {width} columns")
-            yield _Record(line, rows.Converted((), (problem,)))
-            continue
-        lacking = [role for role in ("prompt", "completion") if role not in values]
-        if lacking:
-            problem = rows.Problem("missing_column", f"the row has {len(cells)} cells")
-            yield _Record(line, rows.Converted((), (problem,)))
-            continue
-        yield _Record(
-            line, rows.from_pair(values["prompt"], values["completion"], values.get("system"))
-        )
+def _count_keys(record: Record, judge: Judge, reading: Reading, file: opening.Opened) -> None:
+    """Count the keys of a record that nothing is made of."""
+    if not isinstance(record.value, dict) or file.format is not None:
+        return
+    fields = cast("dict[str, Any]", record.value)
+    if len(fields) < 2:
+        return
+    used = {choice.value for choice in reading.choices.values()}
+    if file.mapped is not None:
+        used |= {*file.mapped.columns.values()}
+    for key in fields:
+        if (
+            key not in _USED_KEYS
+            and key not in used
+            and (key in judge.dropped_keys or len(judge.dropped_keys) < KEYS_KEPT)
+        ):
+            judge.dropped_keys[key] += 1
 
 
-def _delimiter(path: Path, text: str) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    first = text.split("\n", 1)[0]
-    return max(",;\t", key=first.count)
-
-
-def _judge(records: list[_Record]) -> tuple[list[Conversation], list[Finding]]:
-    conversations: list[Conversation] = []
-    findings: list[Finding] = []
-    seen: dict[tuple[tuple[str, str], ...], int] = {}
-    for number, record in enumerate(records, start=1):
-        findings.extend(
-            finding(p.code, record.line, number, p.detail) for p in record.converted.problems
-        )
-        messages = record.converted.messages
-        if not messages:
-            continue
-        key = tuple((m.role, " ".join(m.content.split())) for m in messages)
-        if key in seen:
-            findings.append(finding("duplicate", record.line, number, f"of line {seen[key]}"))
-        seen.setdefault(key, record.line)
-        conversations.append(Conversation(messages=messages, line=record.line))
-    if conversations and len(conversations) < 10:
-        findings.append(finding("too_few_rows", detail=f"{len(conversations)} good rows"))
-    return conversations, findings
-
-
-def _format_of(is_table: bool, records: Sequence[_Record]) -> str:
-    if is_table:
-        return "qa_table"
-    pairs = sum(r.converted.is_pair for r in records)
-    return "prompt_completion" if pairs * 2 > len(records) else "chat_messages"
-
-
-def only_warnings(report: DatasetReport) -> dict[str, int]:
-    """Warning code -> count, for a short summary."""
-    counts: dict[str, int] = {}
-    for item in report.findings:
-        if item.severity is Severity.WARNING:
-            counts[item.code] = counts.get(item.code, 0) + 1
-    return counts
+def _file_findings(
+    file: opening.Opened, told: registry.Told, judge: Judge, findings: Findings
+) -> None:
+    """What concerns a file with no row at all."""
+    has_error = any(CODES[code].severity is Severity.ERROR for code in findings.counts)
+    if judge.rows == 0 and not has_error:
+        if file.container in ("txt", "md", "pdf"):
+            findings.add(Problem("no_messages", "free text without questions and answers"))
+        else:
+            findings.add(Problem("empty_file"))
+    if told.name == "unknown" and judge.rows:
+        if file.header:
+            shown = ", ".join(name[:40] for name in file.header[:12])
+            findings.add(Problem("missing_column", f"its columns: {shown}"))
+        else:
+            findings.add(Problem("no_messages", "no record has keys that are known"))

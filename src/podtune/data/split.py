@@ -47,6 +47,14 @@ def by_question(conversations: Sequence[Conversation], share: float) -> Split:
     return Split(kept, held) if kept else Split(held, ())  # one question only
 
 
+def sides(conversations: Sequence[Conversation], share: float) -> Split:
+    """Training and held-out rows: as the source itself says, else by question."""
+    held = tuple(c for c in conversations if c.split == "validation")
+    if not held or len(held) == len(conversations):
+        return by_question(conversations, share)
+    return Split(tuple(c for c in conversations if c.split != "validation"), held)
+
+
 def leaking_lines(train: Sequence[Conversation], validation: Sequence[Conversation]) -> list[int]:
     """Lines of validation rows whose first question is also trained on."""
     asked = {normalise(c.first_user_turn()) for c in train}

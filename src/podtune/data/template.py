@@ -7,6 +7,7 @@ globals. A template is code from a stranger: the sandbox is the reason it may ru
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
@@ -54,9 +55,9 @@ class ChatTemplate:
         environment.filters["tojson"] = _to_json
         environment.globals.update(_GLOBALS)
         self._source = source
-        self._special = dict(special_tokens)
         try:
             self._template = environment.from_string(source)
+            self._fixed = {**self._template.globals, "documents": None, **special_tokens}
         except TemplateError as error:
             raise SpecError(
                 f"the model's chat template is not valid: {str(error)[:200]}",
@@ -64,24 +65,71 @@ class ChatTemplate:
                 hint="use another base model, or mend its chat_template.jinja",
             ) from error
 
-    def render(self, messages: Sequence[Mapping[str, str]], *, open_answer: bool = False) -> str:
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        open_answer: bool = False,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> str:
         """The conversation as text; with `open_answer`, up to where the model would speak.
+
+        Where the template has no system role, a system text goes before the first user turn.
 
         Raises:
             TemplateRefusedError: the template raised.
         """
+        if messages and messages[0]["role"] == "system" and not self.takes_system:
+            messages = fold_system(messages)
+        return self._render(messages, open_answer, tools)
+
+    @cached_property
+    def takes_system(self) -> bool:
+        """Whether a system text comes through: not refused, not left out."""
+        mark = "system-text-7f3a"
+        probe = [{"role": "system", "content": mark}, {"role": "user", "content": "x"}]
         try:
-            return self._template.render(
-                messages=list(messages),
-                add_generation_prompt=open_answer,
-                tools=None,
-                documents=None,
-                **self._special,
+            return mark in self._render(probe, True, ())
+        except TemplateRefusedError:
+            return False
+
+    def _render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        open_answer: bool,
+        tools: Sequence[Mapping[str, Any]],
+    ) -> str:
+        try:
+            # As Template.render does, without copying what is the same for every row (a third).
+            context = self._template.new_context(
+                {
+                    **self._fixed,
+                    "messages": list(messages),
+                    "add_generation_prompt": open_answer,
+                    "tools": list(tools) or None,
+                },
+                shared=True,
             )
+            return "".join(self._template.root_render_func(context))
         except _TEMPLATE_FAULTS as error:
             # Only words of the template itself are passed on; others may quote the row.
             words = str(error) if str(error) in self._source else type(error).__name__
             raise TemplateRefusedError(f"the chat template refused: {words}") from error
+
+
+def fold_system(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    r"""Messages with the first one's text, a system text, before the first user turn instead.
+
+    >>> fold_system([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}])
+    [{'role': 'user', 'content': 'Be brief.\n\nHi'}]
+    """
+    text, rest = messages[0]["content"], list(messages[1:])
+    at = next((i for i, m in enumerate(rest) if m["role"] == "user"), None)
+    if at is None:
+        return [{"role": "user", "content": text}, *rest]
+    asked = rest[at]
+    rest[at] = {**asked, "content": f"{text}\n\n{asked['content']}"}
+    return rest
 
 
 class TokenizerFolder:

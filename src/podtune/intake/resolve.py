@@ -157,7 +157,6 @@ _UNBUILT: Final[Sequence[tuple[str, Callable[[TrainingSpec], object], str]]] = (
     ("deliver.callback_url", lambda s: s.deliver.callback_url, "callbacks are not built yet"),
     ("deliver.export", lambda s: s.deliver.export, "exports are not built yet"),
     ("deliver.delete_after", lambda s: s.deliver.delete_after, "not built yet"),
-    ("data.redact_pii", lambda s: s.data.redact_pii, "redaction is not built yet"),
     ("where.deadline", lambda s: s.where.deadline, "not built yet; use where.max_hours"),
     (
         "deliver.public",

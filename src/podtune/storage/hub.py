@@ -211,9 +211,12 @@ def _fault(name: str, revision: str | None, error: Exception) -> PodtuneError:
 
 
 def _rejected(error: Any) -> bool:
-    """Whether the Hub refused the token itself (and not the model)."""
+    """Whether the Hub refused the token itself.
+
+    To strangers it answers 401, "Invalid username or password", for what is private or not there.
+    """
     status = getattr(error.response, "status_code", None)
-    return status == 401 and "invalid" in str(error).lower()
+    return status == 401 and "invalid credentials" in str(error).lower()
 
 
 def _is_connection_error(error: BaseException) -> bool:

@@ -69,6 +69,14 @@ def test_columns_may_be_named(client, user):
     assert report.good_rows == 1
 
 
+def test_repairs_may_be_consented_to(client, user):
+    (user / "t.jsonl").write_text('{"prompt": "x", "completion": "y",}\n')
+    assert client.check(user / "t.jsonl").good_rows == 0
+    report = client.check(user / "t.jsonl", fix=["trailing-comma"])
+    assert (report.good_rows, report.repaired) == (1, {"trailing-comma": 1})
+    assert client.check(str(user / "t.jsonl"), fix=["all"]).good_rows == 1
+
+
 def test_a_job_can_be_followed(client, job):
     assert [j.id for j in client.jobs()] == [job.id]
     assert client.status(job.id).job_id == job.id

@@ -17,14 +17,14 @@ def settings(tmp_path):
 
 def examine(settings, **origins):
     loaded = LoadedSettings(
-        settings=settings, origins={"home": "default", "places": "default"} | origins
+        settings=settings, origins=dict.fromkeys(Settings.model_fields, "default") | origins
     )
     return {check.name: check for check in doctor.examine(loaded)}
 
 
 def test_every_part_is_looked_at(settings):
     names = set(examine(settings))
-    assert {"Python", "Training", "Device", "Disk", "Base model", "Job store"} <= names
+    assert {"Python", "Training", "Data", "Device", "Disk", "Base model", "Job store"} <= names
     assert set(VENDOR_KEYS) <= names
     assert {f"Setting {name}" for name in Settings.model_fields} <= names
 

@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from podtune.app import receipts, speed
-from podtune.app.effects import LocalEffects, data_names
+from podtune.app import receipts, sources, speed
+from podtune.app.effects import TRAIN_FILE, LocalEffects
 from podtune.app.installation import signing_key
 from podtune.core.errors import ArtifactError, ConflictError, DatasetError
 from podtune.core.events import EventKind
 from podtune.core.job import Instance, TerminationProof, WorkerOrder
 from podtune.core.states import JobPhase, Outcome
+from podtune.data import canonical
 from podtune.providers.base import InstanceState
 from podtune.storage import artifact_folder
 from podtune.workflow.folder import JobFolder
@@ -72,26 +73,14 @@ def job(plan, settings):
     made = build.job(plan=plan, phase=JobPhase.PROVISIONING, instance_name="pt-owner123-demo-1")
     folder = JobFolder(settings.jobs / made.id)
     folder.data.mkdir(parents=True)
-    source = plan.spec.data.source
-    with open(source, "rb") as stream:  # noqa: PTH123 - a plain copy
-        folder.data_file("train.jsonl").write_bytes(stream.read())
+    rows = sources.read(plan.spec.data.source, plan.spec.data, settings, fresh=False)
+    canonical.write(rows.conversations, folder.data_file(TRAIN_FILE))
     return made
 
 
 @pytest.fixture
 def folder(job, settings):
     return JobFolder(settings.jobs / job.id)
-
-
-@pytest.mark.parametrize(
-    ("source", "held", "names"),
-    [
-        ("/x/A.JSONL", None, ("train.jsonl", None)),
-        ("/x/a.csv", "/y/b.tsv", ("train.csv", "validation.tsv")),
-    ],
-)
-def test_copies_keep_their_endings(source, held, names):
-    assert data_names(source, held) == names
 
 
 def test_data_as_planned_passes(effects, job):
@@ -109,6 +98,24 @@ def test_changed_or_missing_data_is_refused(effects, job, folder, change):
     with pytest.raises(DatasetError) as caught:
         effects.check_data(job)
     assert caught.value.code == "data_changed"
+
+
+def test_held_out_rows_are_checked_and_ordered_too(effects, tmp_path, settings):
+    held = homes.data(tmp_path / "user", 3, "held.jsonl")
+    plan = homes.plan(tmp_path / "user", data__validation_source=str(held))
+    job = build.job(plan=plan, phase=JobPhase.PROVISIONING)
+    folder = JobFolder(settings.jobs / job.id)
+    folder.data.mkdir(parents=True)
+    for name, source in (("train.jsonl", plan.spec.data.source), ("validation.jsonl", str(held))):
+        rows = sources.read(source, plan.spec.data, settings, fresh=False)
+        canonical.write(rows.conversations, folder.data_file(name))
+    effects.check_data(job)
+    effects.stage(job)
+    order = WorkerOrder.model_validate_json(folder.order.read_text(encoding="utf-8"))
+    assert order.validation_file == "data/validation.jsonl"
+    folder.data_file("validation.jsonl").write_text("")
+    with pytest.raises(DatasetError):
+        effects.check_data(job)
 
 
 def test_the_order_is_whole_and_leaves_nothing_beside(effects, job, folder, settings):

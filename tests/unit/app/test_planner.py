@@ -9,6 +9,7 @@ from podtune.core.errors import DatasetError, NotFoundError, PodtuneError, SpecE
 from podtune.core.plan import Origin
 from podtune.core.request import TrainingRequest
 from support import homes, tiny_model
+from support.odd_server import OddServer, response
 
 
 @pytest.fixture
@@ -136,7 +137,9 @@ def test_many_lines_are_shortened(user):
 
 def test_few_rows_are_a_warning(user):
     homes.data(user, 5)
-    assert any("fewer than 10 rows" in w for w in homes.plan(user).warnings)
+    homes.data(user, 2, "two.jsonl")
+    plan = homes.plan(user, data__source=str(user / "two.jsonl"))
+    assert any("too few rows" in w for w in plan.warnings)
 
 
 @pytest.mark.parametrize(
@@ -144,17 +147,19 @@ def test_few_rows_are_a_warning(user):
     [
         ("empty.jsonl", b"", "empty_file"),
         ("blank.jsonl", b" \n \n", "empty_file"),
-        ("binary.jsonl", b"PK\x03\x04\x00\x00", "binary_file"),
-        ("latin.jsonl", '{"prompt": "ü"}'.encode("latin-1"), "not_utf8"),
+        ("binary.jsonl", b"\x7fELF\x00\x01x", "not_text"),
+        ("broken.zip", b"PK\x03\x04\x00\x00", None),
         ("words.jsonl", b"just words\n", "bad_data"),
-        ("table.csv", b"a,b\n1,2\n", "missing_column"),
+        ("latin.jsonl", '{"prompt": "ü"}'.encode("latin-1"), "bad_data"),
+        ("table.csv", b"a,b\n1,2\n", "bad_data"),
+        ("choice.csv", b"question,prompt,answer\nwhy is it,what is it,because\n", "choice_needed"),
     ],
 )
 def test_a_bad_file_is_refused_and_writes_nothing_into_the_home(user, name, content, code):
     (user / name).write_bytes(content)
     with pytest.raises(DatasetError) as caught:
         homes.plan(user, data__source=str(user / name))
-    assert caught.value.code == code
+    assert code is None or caught.value.code == code
     assert not homes.settings(user).home.exists()
 
 
@@ -162,16 +167,111 @@ def test_a_missing_file_and_a_folder(user):
     with pytest.raises(NotFoundError) as missing:
         homes.plan(user, data__source=str(user / "nothing.jsonl"))
     assert missing.value.code == "file_not_found"
-    with pytest.raises(DatasetError) as folder:
-        homes.plan(user, data__source=str(user))
-    assert folder.value.code == "is_directory"
+    (user / "none").mkdir()
+    with pytest.raises(NotFoundError) as folder:
+        homes.plan(user, data__source=str(user / "none"))
+    assert folder.value.code == "file_not_found"
 
 
-@pytest.mark.parametrize("source", ["https://x.example/a.jsonl", "s3://bucket/x", "hf://d"])
-def test_an_address_is_refused(source):
+def test_files_of_a_folder_are_planned_as_one_and_part_as_their_names_say(user):
+    homes.data(user / "data", 10, "train.jsonl")
+    held = homes.data(user / "data", 3, "validation.jsonl")
+    held.write_text("".join(row(f"something else {n}") for n in range(3)))
+    plan = homes.plan(user, data__source=str(user / "data"))
+    assert (plan.tokens.train_rows, plan.tokens.validation_rows) == (10, 3)
+    assert plan.spec.data.source == str(user / "data")
+    assert len(plan.report.files) == 2
+
+
+def fetching(user, server):
+    return homes.settings(user).model_copy(
+        update={"egress_http": True, "egress_private_hosts": f"127.0.0.1:{server.port}"}
+    )
+
+
+def test_an_address_is_planned_and_its_secret_is_in_no_part_of_the_plan(user):
+    body = homes.data(user).read_bytes()
+    homes.model(user / "model")
+    answers = {"/rows.jsonl": response(200, body), "/held.jsonl": response(200, body)}
+    with OddServer(answers) as server:
+        at = f"http://127.0.0.1:{server.port}"
+        stated = {
+            "base_model.name": str(user / "model"),
+            "data.validation_source": f"{at}/held.jsonl?sig=PLANTED",
+        }
+        request = planner.source_request(f"{at}/rows.jsonl?v=2&X-Amz-Signature=PLANTED", stated)
+        plan = planner.make_plan(request, fetching(user, server))
+        again = planner.make_plan(request, fetching(user, server))
+    assert plan.report.good_rows == 24
+    assert any("are also trained on" in w for w in plan.warnings)
+    assert "PLANTED" not in plan.model_dump_json()
+    assert plan.spec.data.source == f"{at}/rows.jsonl"
+    assert again.digest == plan.digest
+
+
+@pytest.mark.parametrize("body", [b"broken\n", b"", b"\x7fELF\x00\x01x"])
+def test_an_address_that_gives_no_data_is_refused_without_its_secret(user, body):
+    homes.model(user / "model")
+    with OddServer({"/rows.jsonl": response(200, body)}) as server:
+        for path in ("rows.jsonl", "missing.jsonl"):
+            source = f"http://127.0.0.1:{server.port}/{path}?X-Amz-Signature=PLANTED"
+            request = planner.source_request(source, {"base_model.name": str(user / "model")})
+            with pytest.raises(PodtuneError) as caught:
+                planner.make_plan(request, fetching(user, server))
+            assert "PLANTED" not in json.dumps(caught.value.to_json(), default=str)
+
+
+def test_rows_that_a_template_refuses_are_named_without_the_secret_of_their_address(user):
+    homes.model(user / "model")
+    (user / "model" / "chat_template.jinja").write_text("{{ raise_exception('never') }}")
+    with OddServer({"/rows.jsonl": response(200, homes.data(user).read_bytes())}) as server:
+        source = f"http://127.0.0.1:{server.port}/rows.jsonl?X-Amz-Signature=PLANTED"
+        request = planner.source_request(source, {"base_model.name": str(user / "model")})
+        with pytest.raises(PodtuneError) as caught:
+            planner.make_plan(request, fetching(user, server))
+    assert "PLANTED" not in json.dumps(caught.value.to_json(), default=str)
+
+
+# Repairs
+
+
+def test_repairs_are_offered_and_made_with_consent(user):
+    path = homes.data(user)
+    path.write_text(path.read_text() + '{"prompt": "x", "completion": "y",}\n')
+    with pytest.raises(DatasetError) as caught:
+        homes.plan(user)
+    assert "--fix trailing-comma" in caught.value.hint
+    plan = homes.plan(user, data__fix="trailing-comma")
+    assert plan.report.good_rows == 25
+    assert plan.report.repaired == {"trailing-comma": 1}
+    assert any("mended with consent, trailing-comma: 1 row" in w for w in plan.warnings)
+    assert plan.spec.data.fix == ("trailing-comma",)
+
+
+def test_a_repair_changes_the_plan_s_digest(user):
+    path = homes.data(user)
+    path.write_text(path.read_text() + row("i am anna@example.com"))
+    plain, bare = homes.plan(user), homes.plan(user, data__redact_pii=True)
+    assert plain.report.rows_sha256 != bare.report.rows_sha256
+    assert plain.digest != bare.digest
+    assert bare.report.repaired == {"redact-pii": 1}
+
+
+def test_an_unknown_repair_is_refused(user):
     with pytest.raises(SpecError) as caught:
-        planner.source_request(source, {})
-    assert caught.value.code == "not_built"
+        homes.plan(user, data__fix="nonsense")
+    assert caught.value.code == "unknown_repair"
+
+
+def test_a_secret_in_the_data_is_not_in_the_plan(user):
+    secret = "sk-proj-Zk3Qx9Lm2Vb7Rt5Yw8Np4Hd6Js1Gf0Ac"
+    path = homes.data(user)
+    path.write_text(path.read_text() + row(f"is {secret} mine?") + row("key?", f"use {secret}."))
+    with pytest.raises(DatasetError) as caught:
+        homes.plan(user)
+    assert secret not in json.dumps(caught.value.to_json(), default=str)
+    for stated in ({"data__on_bad_rows": "skip"}, {"data__fix": "redact-secrets"}):
+        assert secret not in homes.plan(user, **stated).model_dump_json()
 
 
 def test_a_spec_file_is_read_and_flags_win(user):
@@ -211,18 +311,28 @@ def test_a_model_that_speaks_no_turns_is_refused(user):
 def test_rows_the_template_refuses_are_named(user):
     homes.model(user / "model")
     (user / "model" / "chat_template.jinja").write_text(
-        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "{% if messages[0]['role'] == 'assistant' %}{{ raise_exception('ask first') }}{% endif %}"
         + tiny_model.CHATML
     )
     path = homes.data(user)
-    path.write_text(
-        path.read_text() + json.dumps({"prompt": "q", "completion": "a", "system": "s"}) + "\n"
-    )
+    answer = {"messages": [{"role": "assistant", "content": "hello"}]}
+    path.write_text(path.read_text() + json.dumps(answer) + "\n")
     with pytest.raises(DatasetError) as caught:
         homes.plan(user)
     assert caught.value.code == "template_refused"
     plan = homes.plan(user, data__on_bad_rows="skip")
     assert any("lines 25" in w for w in plan.warnings)
+
+
+def test_a_system_text_that_has_no_role_is_folded_and_said(user):
+    homes.model(user / "model")
+    (user / "model" / "chat_template.jinja").write_text(
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        + tiny_model.CHATML
+    )
+    plan = homes.plan(user, data__system_prompt="Be short.")
+    assert any("no system role" in w and "(24 rows)" in w for w in plan.warnings)
+    assert plan.tokens.examples == plan.tokens.train_rows
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ from podtune.core.errors import (
     UnsupportedError,
 )
 from podtune.core.states import Desired, JobPhase, Outcome, WireStatus
+from podtune.data import canonical
 from podtune.storage import artifact_folder
 from podtune.workflow.store import JobStore
 from support import homes
+from support.odd_server import OddServer, response
 
 
 @pytest.fixture
@@ -71,8 +73,9 @@ def test_planning_makes_nothing(service, settings, user):
 
 def test_checking_judges_a_file_and_makes_nothing(service, settings, user):
     (user / "bad.jsonl").write_text('{"prompt": "x"}\n')
-    report = service.check(user / "bad.jsonl")
+    report = service.check(str(user / "bad.jsonl"))
     assert (report.rows, report.good_rows) == (1, 0)
+    assert report.source == str(user / "bad.jsonl")
     assert not settings.home.exists()
 
 
@@ -80,7 +83,10 @@ def test_submitting_copies_the_data_stores_the_job_and_starts_a_driver(
     service, job, plan, settings, spawned
 ):
     copied = service.folder(job).data_file("train.jsonl")
-    assert artifact_folder.sha256_file(copied) == plan.report.sha256
+    assert artifact_folder.sha256_file(copied) == plan.report.rows_sha256
+    rows = list(canonical.read(copied))
+    assert [row.line for row in rows] == list(range(1, 25))
+    assert rows[0].messages[0].content == "how do I reset grinder 0?"
     stored = service.job(job.id)
     assert stored == job
     assert (stored.phase, stored.attempt, stored.desired) == (JobPhase.QUEUED, 1, Desired.RUN)
@@ -94,7 +100,120 @@ def test_the_validation_file_is_copied_too(service, user):
     plan = homes.plan(user, data__validation_source=str(held))
     folder = service.folder(service.submit(plan))
     copied = folder.data_file("validation.jsonl")
-    assert copied.read_bytes() == held.read_bytes()
+    assert len(list(canonical.read(copied))) == 4
+    assert plan.validation_report is not None
+    assert artifact_folder.sha256_file(copied) == plan.validation_report.rows_sha256
+
+
+def test_repairs_are_in_the_copy_and_not_in_the_source(service, user):
+    path = user / "tickets.jsonl"
+    path.write_text(path.read_text() + '{"prompt": "i am anna@example.com", "completion": "b",}\n')
+    before = path.read_bytes()
+    job = service.submit(homes.plan(user, data__fix="trailing-comma,redact-pii"))
+    *_, last = canonical.read(service.folder(job).data_file("train.jsonl"))
+    assert (last.line, last.messages[0].content) == (25, "i am [email]")
+    assert path.read_bytes() == before
+
+
+def test_what_only_skips_bad_rows_trains_on_the_good_ones(service, user):
+    path = user / "tickets.jsonl"
+    path.write_text("broken\n" + path.read_text())
+    job = service.submit(homes.plan(user, data__on_bad_rows="skip"))
+    rows = list(canonical.read(service.folder(job).data_file("train.jsonl")))
+    assert [row.line for row in rows] == list(range(2, 26))
+
+
+def test_a_secret_of_the_data_is_in_neither_job_nor_receipt(service, user, settings):
+    secret = "sk-proj-Zk3Qx9Lm2Vb7Rt5Yw8Np4Hd6Js1Gf0Ac"
+    path = user / "tickets.jsonl"
+    asked = f'{{"prompt": "is {secret} mine?", "completion": "no, it is not."}}\n'
+    answered = f'{{"prompt": "which is mine?", "completion": "{secret} is."}}\n'
+    path.write_text(path.read_text() + asked + answered)
+    job = service.submit(homes.plan(user, data__fix="redact-secrets"))
+    homes.finish(settings, job)
+    assert service.job(job.id).plan.report.repaired == {"redact-secrets": 2}
+    assert secret not in service.receipt(job.id).model_dump_json()
+    service.close()
+    for stored in settings.home.rglob("*"):
+        assert not stored.is_file() or secret.encode() not in stored.read_bytes()
+
+
+SIGNED = "v=2&X-Amz-Signature=PLANTED"
+
+
+@pytest.fixture
+def server(user):
+    """Hands the user's rows out, and the service may ask it."""
+    with OddServer({"/rows.jsonl": response(200, (user / "tickets.jsonl").read_bytes())}) as made:
+        yield made
+
+
+@pytest.fixture
+def remote(settings, server, spawned):
+    opened = {"egress_http": True, "egress_private_hosts": f"127.0.0.1:{server.port}"}
+    made = Service(settings.model_copy(update=opened))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def remote_plan(remote, server, user):
+    from podtune.app.planner import source_request
+
+    stated = {"base_model.name": str(user / "model")}
+    address = f"http://127.0.0.1:{server.port}/rows.jsonl?{SIGNED}"
+    return remote.plan(source_request(address, stated))
+
+
+def test_an_address_is_checked_without_its_secret(remote, server):
+    report = remote.check(f"http://127.0.0.1:{server.port}/rows.jsonl?{SIGNED}")
+    assert report.good_rows == 24
+    assert "PLANTED" not in report.model_dump_json()
+
+
+def test_an_address_is_fetched_once_for_plan_and_job(remote, remote_plan, server, settings):
+    server.answers.clear()  # the address has expired
+    job = remote.submit(remote_plan, digest=remote_plan.digest)
+    assert len(server.requests) == 1
+    rows = list(canonical.read(remote.folder(job).data_file("train.jsonl")))
+    assert len(rows) == 24
+    assert job.id.startswith("rows-")
+    assert not any((settings.home / "downloads").iterdir())
+
+
+def test_the_secret_of_an_address_is_stored_nowhere(remote, remote_plan, settings):
+    job = remote.submit(remote_plan)
+    assert "PLANTED" not in remote.job(job.id).model_dump_json()
+    homes.finish(settings, job)
+    assert "PLANTED" not in remote.receipt(job.id).model_dump_json()
+    remote.close()
+    for path in settings.home.rglob("*"):
+        assert "PLANTED" not in path.name
+        assert not path.is_file() or b"PLANTED" not in path.read_bytes()
+
+
+def test_what_was_fetched_and_is_gone_is_an_error_and_leaves_no_job(
+    remote, remote_plan, server, settings
+):
+    from podtune.app import sources
+
+    sources.forget(remote_plan.spec.data.source, remote.settings)
+    server.answers.clear()
+    with pytest.raises(DatasetError) as caught:
+        remote.submit(remote_plan)
+    assert caught.value.code == "data_changed"
+    assert list(settings.jobs.iterdir()) == []
+
+
+def test_an_address_that_now_gives_other_rows_is_refused(remote, remote_plan, server, settings):
+    from podtune.app import sources
+
+    sources.forget(remote_plan.spec.data.source, remote.settings)
+    server.answers["/rows.jsonl"] = response(200, b'{"prompt": "a", "completion": "b"}\n' * 9)
+    with pytest.raises(DatasetError) as caught:
+        remote.submit(remote_plan)
+    assert caught.value.code == "data_changed"
+    assert list(settings.jobs.iterdir()) == []
 
 
 def test_a_driver_just_started_is_not_started_again(service, job, spawned):

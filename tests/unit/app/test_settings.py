@@ -1,5 +1,6 @@
 """Where a setting comes from, and what of the environment reaches a worker."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ def test_a_file_wins_over_the_defaults(tmp_path):
     (tmp_path / "podtune.toml").write_text("places = 3\n")
     found = load(tmp_path)
     assert found.settings.places == 3
-    assert found.origins == {"home": "default", "places": str(tmp_path / "podtune.toml")}
+    assert found.origins["home"] == "default"
+    assert found.origins["places"] == str(tmp_path / "podtune.toml")
 
 
 def test_the_environment_wins_over_the_file(tmp_path):
@@ -101,7 +103,9 @@ def test_a_worker_gets_what_it_needs(monkeypatch):
 
 def test_the_driver_gets_everything_and_its_home(monkeypatch):
     monkeypatch.setenv("RUNPOD_API_KEY", "rpa_x")
-    given = settings.Settings(home=Path("/some/home"), places=3)
+    given = settings.Settings(
+        home=Path("/some/home"), places=3, egress_http=True, egress_private_hosts="10.0.0.0/8, x:1"
+    )
     found = settings.driver_environment(given)
     assert (found["PODTUNE_HOME"], found["RUNPOD_API_KEY"]) == ("/some/home", "rpa_x")
     assert settings.load(found, read_file=False).settings == given
@@ -121,3 +125,37 @@ def test_only_vendor_keys_that_are_set(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_x")
     monkeypatch.setenv("RUNPOD_API_KEY", "")
     assert settings.vendor_keys() == {"HF_TOKEN": "hf_x"}
+
+
+@pytest.fixture
+def no_aws(monkeypatch):
+    for name in os.environ.copy():
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def test_the_credentials_of_s3_are_read_from_awss_own_variables(no_aws):
+    no_aws.setenv("AWS_ACCESS_KEY_ID", "AKIAX")
+    assert settings.s3_credentials() is None
+    no_aws.setenv("AWS_SECRET_ACCESS_KEY", "planted-secret")
+    found = settings.s3_credentials()
+    assert (found.access_key_id, found.region) == ("AKIAX", "us-east-1")
+    assert (found.session_token, found.endpoint_url) == (None, None)
+    assert found.secret_access_key.get_secret_value() == "planted-secret"
+    assert "planted-secret" not in repr(found)
+
+
+def test_the_nearer_variable_of_aws_wins(no_aws):
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIAX", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t",
+        "AWS_DEFAULT_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://any:1",
+    }.items():  # fmt: skip
+        no_aws.setenv(name, value)
+    found = settings.s3_credentials()
+    assert (found.region, found.endpoint_url) == ("eu-west-1", "http://any:1")
+    assert found.session_token.get_secret_value() == "t"
+    no_aws.setenv("AWS_REGION", "eu-central-1")
+    no_aws.setenv("AWS_ENDPOINT_URL_S3", "http://minio:9000")
+    found = settings.s3_credentials()
+    assert (found.region, found.endpoint_url) == ("eu-central-1", "http://minio:9000")

@@ -194,7 +194,7 @@ def test_bad_rows_are_listed_with_their_lines_and_can_be_skipped(run, user):
     path.write_text(path.read_text() + '{"prompt": "no answer"}\n')
     said = run("plan", path, "-m", user / "model")
     assert said.code == 2
-    assert "line 25  no_messages" in said.err
+    assert "line 25  missing_column" in said.err or "line 25  no_messages" in said.err
     assert run("plan", path, "-m", user / "model", "--skip-bad-rows").code == 0
 
 
@@ -243,15 +243,71 @@ def test_a_bad_option_exits_2_in_our_words(run, home, user, options):
 
 
 def test_columns_are_named_as_the_error_advises(run, user):
-    (user / "t.csv").write_text("frage,antwort\n" + "".join(f"f{n},a{n}\n" for n in range(12)))
+    (user / "t.csv").write_text("x,y\n" + "".join(f"f{n},a{n}\n" for n in range(12)))
     options = ["plan", user / "t.csv", "-m", user / "model"]
     refused = run(*options)
     assert refused.code == 2
-    assert "--set data.columns.prompt=NAME" in refused.err
-    said = run(
-        *options, "--set", "data.columns.prompt=frage", "--set", "data.columns.completion=antwort"
+    assert "--map prompt=NAME" in refused.err
+    (user / "t.csv").write_text(
+        "x,y\n" + "".join(f"how about {n},just {n} of it\n" for n in range(12))
     )
+    said = run(*options, "--set", "data.columns.prompt=x", "--set", "data.columns.completion=y")
     assert said.code == 0, said.err
+
+
+BROKEN = '{"prompt": "what is it", "completion": "it is so",}\n'
+
+
+@pytest.mark.parametrize("fixes", [["--fix", "trailing-comma"], ["--fix", "all"],
+    ["--fix", "redact-pii", "--fix", "trailing-comma"], ["--set", "data.fix=[trailing-comma]"]],
+    ids=" ".join)  # fmt: skip
+def test_repairs_are_made_when_they_are_asked_for(run, user, fixes):
+    path = user / "tickets.jsonl"
+    path.write_text(path.read_text() + BROKEN)
+    options = ["plan", path, "-m", user / "model"]
+    refused = run(*options)
+    assert refused.code == 2
+    assert "--fix trailing-comma" in refused.err
+    said = run(*options, *fixes, "--output", "json")
+    assert said.code == 0, said.out
+    assert said.json["report"]["good_rows"] == 25
+    assert said.json["report"]["repaired"]["trailing-comma"] == 1
+    assert "trailing-comma" in said.json["spec"]["data"]["fix"] or fixes[1] == "all"
+
+
+def test_the_next_command_names_the_repairs(run, user):
+    path = user / "tickets.jsonl"
+    path.write_text(path.read_text() + BROKEN)
+    said = run("plan", path, "-m", user / "model", "--fix", "trailing-comma")
+    assert "--fix trailing-comma" in said.err
+    assert "mended with consent" in said.out + said.err
+
+
+def test_a_training_is_on_the_mended_rows(run, home, user):
+    path = user / "tickets.jsonl"
+    path.write_text(path.read_text() + BROKEN)
+    said = run(
+        "train",
+        path,
+        "-m",
+        user / "model",
+        "--fix",
+        "trailing-comma",
+        "--detach",
+        "--output",
+        "json",
+    )
+    assert said.code == 0, said.out
+    rows = (home / "jobs" / said.json["id"] / "data" / "train.jsonl").read_text().splitlines()
+    assert len(rows) == 25
+
+
+def test_an_unknown_repair_is_named(run, home, user):
+    said = run("plan", user / "tickets.jsonl", "-m", user / "model", "--fix", "magic")
+    assert said.code == 2
+    assert "unknown_repair" in said.err
+    assert "trailing-comma" in said.err
+    assert not home.exists()
 
 
 @pytest.mark.parametrize(
@@ -276,11 +332,13 @@ def test_no_jobs_is_an_empty_list_and_no_error(run, home):
     assert not home.exists()
 
 
-@pytest.mark.parametrize("source", [".", "/"])
-def test_a_place_without_a_name_is_no_data_file(run, source):
-    said = run("plan", source)
-    assert said.code == 2
-    assert "is_directory" in said.err
+def test_a_folder_without_data_is_said_so(run, tmp_path):
+    (tmp_path / "notes.docx").write_text("x")
+    for source in (".", tmp_path):
+        said = run("plan", source)
+        assert said.code == 2
+        assert "file_not_found" in said.err
+        assert "holds no data file" in said.err
 
 
 def test_an_unknown_role_of_a_column_is_named(run, user):

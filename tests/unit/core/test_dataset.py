@@ -1,24 +1,53 @@
 import pytest
 from pydantic import ValidationError
 
-from podtune.core.dataset import Conversation, DatasetReport, Message, Severity
+from podtune.core.dataset import (
+    Choice,
+    Conversation,
+    DatasetReport,
+    Finding,
+    Message,
+    Recognised,
+    Severity,
+)
 from podtune.data.findings import finding
 from support import build
 
 
-def test_template_input_keeps_order_and_text():
+def test_the_canonical_form_of_a_conversation():
     row = build.conversation("Why?", "Because.", system="Be short.")
-    assert row.as_template_input() == [
-        {"role": "system", "content": "Be short."},
-        {"role": "user", "content": "Why?"},
-        {"role": "assistant", "content": "Because."},
-    ]
+    assert row.as_json() == {
+        "messages": [
+            {"role": "system", "content": "Be short."},
+            {"role": "user", "content": "Why?"},
+            {"role": "assistant", "content": "Because."},
+        ]
+    }
 
 
-def test_template_input_is_a_fresh_list_each_time():
-    row = build.conversation("Why?", "Because.")
-    row.as_template_input()[0]["content"] = "changed"
-    assert row.messages[0].content == "Why?"
+def test_what_a_message_lacks_is_left_out_and_the_rest_is_there():
+    assert Message("user", "x").as_json() == {"role": "user", "content": "x"}
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    full = Message("assistant", None, (call,), None, "Jo", "Look.", 0)
+    assert full.as_json() == {
+        "role": "assistant",
+        "content": None,
+        "reasoning_content": "Look.",
+        "tool_calls": [call],
+        "name": "Jo",
+        "weight": 0,
+    }
+    assert full.text == ""
+    assert Message("tool", "x", (), "1").as_json()["tool_call_id"] == "1"
+
+
+@pytest.mark.parametrize("tools", [(), ({"type": "function"},)])
+def test_a_preference_pair_is_parted_behind_the_last_question(tools):
+    row = build.conversation("Why?", "Because.", system="Be short.")
+    pair = row._replace(rejected=(Message("assistant", "No."),), tools=tools).as_json()
+    assert [m["role"] for m in pair["prompt"]] == ["system", "user"]
+    assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("Because.", "No.")
+    assert pair.get("tools", []) == list(tools)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +86,25 @@ def test_severity_words():
     assert (Severity.ERROR, Severity.WARNING) == ("error", "warning")
 
 
-@pytest.mark.parametrize("kind", [Conversation, DatasetReport, Message])
+@pytest.mark.parametrize("kind", [DatasetReport, Finding, Choice, Recognised])
 def test_parts_are_frozen_and_refuse_unknown_keys(kind):
     assert kind.model_config["frozen"] is True
     with pytest.raises(ValidationError, match="surprise"):
         kind.model_validate({"surprise": 1})
+
+
+def test_findings_can_be_taken_by_severity():
+    report = build.report(findings=(finding("crlf"), finding("bad_json", 2), finding("few_rows")))
+    assert [[f.code for f in report.of_severity(s)] for s in Severity] == [
+        ["bad_json"],
+        ["crlf"],
+        ["few_rows"],
+    ]
+
+
+def test_a_longer_preference_pair_is_cut_behind_its_last_question():
+    turns = [("system", "s"), ("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
+    messages = tuple(Message(*turn) for turn in turns)
+    value = Conversation(messages, 1, rejected=(Message("assistant", "e"),)).as_json()
+    assert [m["content"] for m in value["prompt"]] == ["s", "a", "b", "c"]
+    assert [m["content"] for m in value["chosen"]] == ["d"]

@@ -33,7 +33,10 @@ evaluate: {before_after: true, samples: 8}
 """
 """The spec as the design of the product writes it (section 5)."""
 
-ADDED_SINCE = {"base_model.source", "data.on_bad_rows"}
+ADDED_SINCE = {
+    "base_model.source", "data.on_bad_rows", "data.format", "data.sheet", "data.member",
+    "data.speaker", "data.fix",
+}  # fmt: skip
 """Fields that the design does not have yet."""
 
 
@@ -212,6 +215,22 @@ def test_a_value_at_the_end_of_its_range_is_taken(section, value):
     assert flatten(spec(**{section: value}))[path] == list(value.values())[-1]
 
 
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("redact-pii", ("redact-pii",)),
+        ("redact-pii, trailing-comma,", ("redact-pii", "trailing-comma")),
+        (["a", "b"], ("a", "b")),
+        ("", ()),
+        ([], ()),
+    ],
+)
+def test_repairs_are_a_list_or_names_between_commas(value, names):
+    given = spec(data={"source": "x", "fix": value})
+    assert given.data.fix == names
+    assert flatten(given)["data.fix"] == list(names)
+
+
 @pytest.mark.parametrize("value", [{}, {"examples": 8, "tokens": 512}, {"examples": None}])
 def test_an_effective_batch_is_either_examples_or_tokens(value):
     with pytest.raises(ValidationError, match="either examples or tokens"):
@@ -241,6 +260,9 @@ flats = st.fixed_dictionaries(
         "data.max_rows": st.none() | counts,
         "data.validation": fractions,
         "data.system_prompt": st.none() | texts,
+        "data.speaker": st.none() | texts,
+        "data.sheet": st.none() | texts,
+        "data.fix": st.lists(texts, max_size=3),
         "method": st.sampled_from(["sft", "dpo"]),
         "adapter.rank": st.integers(1, 1024),
         "adapter.alpha": st.floats(0.001, 1e6),

@@ -8,9 +8,11 @@ from podtune.data.lengths import (
     TOKENS_PER_MESSAGE,
     Lengths,
     counted,
+    estimate,
     estimated,
 )
 from podtune.data.masks import IGNORED, Example, encode
+from podtune.data.sizes import Sizes
 from support import build
 
 texts = st.text(min_size=1, max_size=500)
@@ -74,3 +76,56 @@ def test_the_estimate_is_near_the_count_for_english(tmp_path):
     exact = counted(encode(rows, build.tokenizer_folder(tmp_path)).examples, ())
     guess = estimated(rows, ())
     assert sum(guess.train) == pytest.approx(sum(exact.train), rel=0.6)
+
+
+def sizes_of(rows):
+    sizes = Sizes()
+    for row in rows:
+        sizes.add(row.messages)
+    return sizes
+
+
+def test_without_a_tokenizer_the_lengths_of_rows_are_guessed_from_characters():
+    rows = [build.conversation("q" * 43, "a" * 86), build.conversation("q", "a")]
+    found = estimate([sizes_of(rows[:1]), sizes_of(rows[1:])], rows, None)
+    assert found.exact is False
+    assert str(CHARACTERS_PER_TOKEN) in found.basis
+    assert list(found.rows) == [
+        round(n / CHARACTERS_PER_TOKEN) + 2 * TOKENS_PER_MESSAGE + TOKENS_PER_CONVERSATION
+        for n in (129, 2)
+    ]
+    assert (
+        found.trained == round(86 / CHARACTERS_PER_TOKEN) + 1 + round(1 / CHARACTERS_PER_TOKEN) + 1
+    )
+
+
+def test_with_a_tokenizer_and_all_rows_they_are_counted(tmp_path):
+    rows, folder = build.conversations(5), build.tokenizer_folder(tmp_path / "tiny")
+    found = estimate([sizes_of(rows)], rows, folder)
+    examples = encode(rows, folder).examples
+    assert (found.exact, found.basis) == (True, "counted with tiny")
+    assert list(found.rows) == [len(e.input_ids) for e in examples]
+    assert found.trained == sum(e.trained for e in examples)
+
+
+def test_with_a_sample_the_guess_is_scaled_to_what_the_sample_took(tmp_path):
+    rows, folder = build.conversations(20), build.tokenizer_folder(tmp_path / "tiny")
+    found = estimate([sizes_of(rows)], rows[:5], folder)
+    exact = estimate([sizes_of(rows)], rows, folder)
+    assert found.exact is False
+    assert "first 5 rows" in found.basis
+    assert sum(found.rows) == pytest.approx(sum(exact.rows), rel=0.2)
+    assert found.trained == pytest.approx(exact.trained, rel=0.3)
+
+
+def test_no_rows_take_no_tokens(tmp_path):
+    assert list(estimate([], [], None).rows) == []
+    assert estimate([Sizes()], [], build.tokenizer_folder(tmp_path)).trained == 0
+
+
+def test_what_the_assistant_thinks_counts_too():
+    row = build.conversation("q", "a")
+    answer = row.messages[1]._replace(reasoning_content="t" * 400)
+    thinking = row._replace(messages=(row.messages[0], answer))
+    bare, with_thoughts = estimated([row, thinking], ()).train
+    assert with_thoughts - bare == pytest.approx(400 / CHARACTERS_PER_TOKEN, abs=1)

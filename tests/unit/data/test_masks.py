@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from podtune.core.dataset import Conversation, Message
 from podtune.data.findings import CODES
-from podtune.data.masks import IGNORED, Example, encode, prompt_text
+from podtune.data.masks import BATCH, IGNORED, Example, encode, folded
+from podtune.data.rendering import prompt_text
 from support import build
 
 FORGETFUL = (
@@ -226,8 +227,10 @@ def test_a_stop_token_before_a_later_answer_does_not_serve_for_it(tmp_path):
 
 def test_a_row_that_the_template_refuses_is_a_finding_and_the_others_stay(tmp_path):
     folder = build.tokenizer_folder(tmp_path, ALTERNATING)
-    rows = [turns("a", "b", line=1), turns("a", "b", system="s", line=2), turns("c", "d", line=3)]
-    encoded = encode(rows, folder)
+    twice = Conversation(
+        messages=tuple(Message(role, "x") for role in ("user", "user", "assistant")), line=2
+    )
+    encoded = encode([turns("a", "b", line=1), twice, turns("c", "d", line=3)], folder)
     assert codes(encoded) == [("template_refused", 2)]
     assert "roles must alternate" in encoded.findings[0].message
     assert [example.line for example in encoded.examples] == [1, 3]
@@ -337,6 +340,111 @@ def folder_of(tmp_path_factory, template):
     return FOLDERS[template]
 
 
+# Systems without a role, tools, reasoning, weight
+
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    + build.CHATML
+)
+FULL = (
+    "{% if tools %}<|im_start|>system\nTools: {{ tools | tojson }}<|im_end|>{{ '\\n' }}{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}"
+    "{% for c in m.tool_calls or [] %}[{{ c.function.name }} {{ c.function.arguments | tojson }}]"
+    "{% endfor %}<|im_end|>{{ '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant{{ '\\n' }}{% endif %}"
+)
+"""Shows tools, calls and reasoning."""
+
+
+def test_a_system_text_is_folded_into_the_question_and_counted(tmp_path):
+    folder = build.tokenizer_folder(tmp_path, NO_SYSTEM)
+    rows = [turns("Why?", "Because.", system="Be short."), turns("Why?", "So.", line=2)]
+    encoded = encode(rows, folder)
+    assert encoded.findings == ()
+    assert "user\nBe short.\n\nWhy?<|im_end|>" in whole_text(encoded.examples[0], folder)
+    assert trained_texts(encoded.examples[0], folder) == ["Because.<|im_end|>"]
+    assert folded(rows, folder) == 1
+    assert folded(rows, folder, "Given.") == 2
+
+
+def test_nothing_is_folded_where_there_is_a_system_role(chatml):
+    assert folded([turns("Why?", "Because.", system="s")], chatml, "Given.") == 0
+
+
+def calling_row():
+    call = {"id": "1", "type": "function", "function": {"name": "find", "arguments": '{"q": "é"}'}}
+    return Conversation(
+        messages=(
+            Message("user", "Find it."),
+            Message("assistant", None, (call,)),
+            Message("tool", "It is there.", tool_call_id="1", name="find"),
+            Message("assistant", "There.", reasoning_content="Look."),
+        ),
+        line=1,
+        tools=({"type": "function", "function": {"name": "find"}},),
+    )
+
+
+def test_tools_calls_and_reasoning_reach_the_template_and_calls_are_trained(tmp_path):
+    folder = build.tokenizer_folder(tmp_path, FULL)
+    (example,), findings = encode([calling_row()], folder)
+    assert findings == ()
+    assert trained_texts(example, folder) == [
+        '[find {"q": "é"}]<|im_end|>',
+        "<think>Look.</think>There.<|im_end|>",
+    ]
+    assert '"name": "find"' in whole_text(example, folder).split("<|im_end|>")[0]
+    assert "Tools: " in prompt_text(calling_row(), folder)
+
+
+@pytest.mark.parametrize("template", [build.CHATML, FORGETFUL])
+def test_an_answer_of_weight_nought_is_context_and_not_trained(tmp_path, template):
+    folder = build.tokenizer_folder(tmp_path, template)
+    row = turns("Why?", "Because.", "And?", "So.")
+    row = row._replace(messages=tuple(m._replace(weight=w) for m, w in zip(row.messages, (None, 0, None, 1), strict=True)))  # fmt: skip
+    (example,), findings = encode([row], folder)
+    assert findings == ()
+    assert trained_texts(example, folder) == ["So.<|im_end|>"]
+    assert "Because." in whole_text(example, folder)
+
+
+def test_a_row_whose_answers_are_all_context_is_a_finding(chatml):
+    row = turns("Why?", "Because.")
+    row = row._replace(messages=(row.messages[0], row.messages[1]._replace(weight=0)))
+    assert codes(encode([row], chatml)) == [("zero_mask", 1)]
+
+
+def test_rows_in_several_batches_keep_their_order(chatml):
+    rows = [turns(f"Why {n}?", f"Because {n}.", line=n) for n in range(1, 2 * BATCH + 2)]
+    encoded = encode(rows, chatml)
+    assert [example.line for example in encoded.examples] == [row.line for row in rows]
+    assert trained_texts(encoded.examples[-1], chatml) == [f"Because {rows[-1].line}.<|im_end|>"]
+
+
 def test_the_codes_of_this_floor_are_errors():
     for code in ("too_long", "stop_token_untrained", "zero_mask", "template_refused"):
         assert CODES[code].severity == "error"
+
+
+CALL = {"type": "function", "function": {"name": "weather", "arguments": '{"city": "Linz"}'}}
+
+
+def test_a_call_that_the_template_does_not_show_is_a_finding(chatml):
+    row = Conversation((Message("user", "Weather?"), Message("assistant", None, (CALL,))), line=4)
+    encoded = encode([row], chatml)
+    assert encoded.examples == ()
+    assert codes(encoded) == [("tool_calls_lost", 4)]
+
+
+def test_a_call_that_the_template_shows_is_trained(tmp_path):
+    template = build.CHATML.replace(
+        "{{ message['content'] }}",
+        "{% for c in message.tool_calls or [] %}{{ c.function.name }} "
+        "{{ c.function.arguments.city }}{% endfor %}{{ message['content'] }}",
+    )
+    folder = build.tokenizer_folder(tmp_path, template)
+    row = Conversation((Message("user", "Weather?"), Message("assistant", None, (CALL,))), line=1)
+    (example,), findings = encode([row], folder)
+    assert findings == ()
+    assert trained_texts(example, folder) == ["weather Linz<|im_end|>"]

@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from podtune.core.dataset import Conversation, Message
-from podtune.data.split import by_question, leaking_lines, normalise
+from podtune.data.split import by_question, leaking_lines, normalise, sides
 from support import build
 
 questions = st.lists(st.text(alphabet="abcAB ?!.\t", max_size=6), max_size=30)
@@ -144,6 +144,19 @@ def test_rows_nobody_asks_count_as_one_question():
         for i in range(4)
     ]
     split = by_question([*silent, *rows(["Why?"])], 0.3)
-    sides = [part for part in split if set(part) & set(silent)]
-    assert len(sides) == 1
-    assert set(silent) <= set(sides[0])
+    with_them = [part for part in split if set(part) & set(silent)]
+    assert len(with_them) == 1
+    assert set(silent) <= set(with_them[0])
+
+
+def test_a_source_that_says_its_sides_is_taken_at_its_word():
+    said = ["train", "validation", None, "train"]
+    given_rows = [row._replace(split=s) for row, s in zip(rows("abcd"), said, strict=True)]
+    split = sides(given_rows, 0.4)
+    assert ([r.line for r in split.train], [r.line for r in split.validation]) == ([1, 3, 4], [2])
+
+
+@given(questions, shares)
+def test_a_source_that_holds_nothing_out_is_split_by_question(asked, share):
+    given_rows = [row._replace(split="train") for row in rows(asked)]
+    assert sides(given_rows, share) == by_question(given_rows, share)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podtune.core.errors import PodtuneError, SpecError
-from podtune.data.template import ChatTemplate, TemplateRefusedError, TokenizerFolder
+from podtune.data.template import ChatTemplate, TemplateRefusedError, TokenizerFolder, fold_system
 from support import build
 
 MESSAGES = [
@@ -50,7 +50,8 @@ def test_a_message_that_looks_like_a_template_is_not_carried_out():
 
 
 def test_nothing_is_escaped():
-    assert render("{{ messages[0].content }}", [{"content": "<a & 'b'>"}]) == "<a & 'b'>"
+    question = [{"role": "user", "content": "<a & 'b'>"}]
+    assert render("{{ messages[0].content }}", question) == "<a & 'b'>"
 
 
 def test_special_tokens_are_there_by_name():
@@ -61,11 +62,12 @@ def test_blocks_are_trimmed_as_transformers_does():
     source = (
         "{% for m in messages %}\n    {% if true %}\n{{ m.role }}\n    {% endif %}\n{% endfor %}\n"
     )
-    assert render(source) == "system\nuser\nassistant\n"
+    assert render(source, MESSAGES[1:]) == "user\nassistant\n"
 
 
 def test_loops_can_be_left():
-    assert render("{% for m in messages %}{{ m.role }}{% break %}{% endfor %}") == "system"
+    source = "{% for m in messages %}{{ m.role }}{% break %}{% endfor %}"
+    assert render(source, MESSAGES[1:]) == "user"
 
 
 def test_generation_blocks_vanish():
@@ -128,13 +130,69 @@ def test_rendering_leaves_the_messages_as_they_are():
 
 
 def test_a_template_can_refuse_a_conversation_in_its_own_words():
-    source = (
-        "{% if messages[0].role == 'system' %}{{ raise_exception('No system role') }}{% endif %}"
-    )
-    with pytest.raises(TemplateRefusedError, match="No system role") as caught:
-        render(source)
+    source = "{% if messages[0].role == 'tool' %}{{ raise_exception('No tool role') }}{% endif %}"
+    with pytest.raises(TemplateRefusedError, match="No tool role") as caught:
+        render(source, [{"role": "tool", "content": "x"}])
     assert caught.value.code == "template_refused"
     assert render(source, MESSAGES[1:]) == ""
+
+
+# The system role where a template has none
+
+REFUSES = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    + build.CHATML
+)
+DROPS = build.CHATML.replace("{% for message in messages %}", "{% for message in messages if message['role'] != 'system' %}")  # fmt: skip
+
+
+@pytest.mark.parametrize("source", [REFUSES, DROPS])
+def test_a_system_text_goes_before_the_first_question(source):
+    template = ChatTemplate(source, SPECIAL)
+    assert not template.takes_system
+    assert template.render(MESSAGES) == (
+        "<|im_start|>user\nBe short.\n\nWhy?<|im_end|>\n<|im_start|>assistant\nBecause.<|im_end|>\n"
+    )
+    asked = template.render(MESSAGES[:2], open_answer=True)
+    assert template.render(MESSAGES).startswith(asked)
+
+
+@pytest.mark.parametrize("source", [REFUSES, DROPS])
+def test_a_system_text_without_a_question_is_asked_itself(source):
+    folded = ChatTemplate(source, SPECIAL).render([MESSAGES[0], MESSAGES[2]])
+    assert folded.startswith("<|im_start|>user\nBe short.<|im_end|>\n<|im_start|>assistant")
+
+
+def test_a_template_that_takes_a_system_text_gets_it():
+    template = ChatTemplate(build.CHATML, SPECIAL)
+    assert template.takes_system
+    assert "system\nBe short." in template.render(MESSAGES)
+
+
+def test_folding_leaves_the_messages_as_they_are():
+    before = json.dumps(MESSAGES)
+    assert fold_system(MESSAGES)[0]["content"] == "Be short.\n\nWhy?"
+    assert json.dumps(MESSAGES) == before
+
+
+# Tools
+
+
+def test_tools_are_passed_on_and_none_are_none():
+    tools = [{"type": "function", "function": {"name": "find"}}]
+    source = "{% if tools %}{{ tools | tojson }}{% else %}{{ tools is none }}{% endif %}"
+    assert json.loads(render(source, tools=tools)) == tools
+    assert render(source) == "True"
+
+
+def test_calls_are_rendered_from_what_they_are():
+    calling = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"function": {"name": "find", "arguments": {"q": "é"}}}],
+    }
+    source = "{{ messages[0].tool_calls[0].function.arguments | tojson }}"
+    assert render(source, [calling]) == '{"q": "é"}'
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,6 @@ UNBUILT = {
     "deliver.callback_url": "https://x.example/done",
     "deliver.export": ["gguf"],
     "deliver.delete_after": True,
-    "data.redact_pii": True,
     "where.deadline": "tomorrow",
     "where.count": 2,
     "training.report_to": "tensorboard",
@@ -130,6 +129,18 @@ def test_columns_can_be_stated_together():
     spec, notes = ask(data__columns={"prompt": "frage"})
     assert spec.data.columns == {"prompt": "frage"}
     assert notes["data.columns"].origin is Origin.STATED
+
+
+def test_repairs_and_how_data_is_read_can_be_stated():
+    spec, notes = ask(data__fix="redact-pii,trailing-comma", data__sheet="FAQ", data__speaker="Jo")
+    assert spec.data.fix == ("redact-pii", "trailing-comma")
+    assert (spec.data.sheet, spec.data.speaker) == ("FAQ", "Jo")
+    assert notes["data.fix"].origin is Origin.STATED
+    assert ask()[1]["data.fix"].why == "nothing is repaired unasked"
+
+
+def test_redaction_is_built():
+    assert ask(data__redact_pii=True)[0].data.redact_pii is True
 
 
 # refuse_unknown

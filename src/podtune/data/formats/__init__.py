@@ -1,0 +1,1 @@
+"""Records -> conversations: one module for each form in which people keep theirs."""
