@@ -123,4 +123,4 @@ M = 4 << 20
 def test_four_megabytes_of_nonsense_take_a_second_at_most(raw):
     started = time.process_time()
     mend_json(raw)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 1

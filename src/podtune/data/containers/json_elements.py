@@ -23,6 +23,9 @@ _OPENER: Final = {b"}": _BRACE, b"]": _BRACKET}
 AGAIN: Final = MAX_LINE
 """Bytes that may be read again behind values that never close, so that it stays linear."""
 
+PATIENCE: Final = 10_000
+"""Broken elements in a row from which on the rest is not read: it is no list of records."""
+
 _BLANK: Final = b" \t\r\n,\x1e\0"
 """What may stand between elements; NULs are what a writer that crashed leaves at the end."""
 
@@ -87,6 +90,7 @@ class _Scanner:
         self._between: tuple[int, bytes] | None = None
         """Line and beginning of a long text between elements that is no longer in the buffer."""
         self._lost: Element | None = None
+        self._broken_in_a_row = 0
         self._restart: int | None = None
         """Where the next element begins, when the one that is read turned out to be broken."""
 
@@ -134,6 +138,8 @@ class _Scanner:
             if self._restart is None:
                 return
             yield from self._cut()
+            if self._broken_in_a_row >= PATIENCE:
+                self._lose(self._at, _SHOWN)
 
     def _tokens(self) -> Iterator[Element]:
         """Follow tokens up to the buffer's end, or up to where an element is found broken."""
@@ -221,6 +227,7 @@ class _Scanner:
         raw = self._buffer[self._start : end]
         self._ambiguous = self._ambiguous or (self._mark is not None and self._mark in raw)
         whole, line = closed == self._level, self._line_at(self._start)
+        self._broken_in_a_row = 0
         yield Element(line, raw, self._key, whole, unread=0 if whole else len(raw))
         self._inside = False
         self._start = at + 1
@@ -267,6 +274,7 @@ class _Scanner:
             raw = self._buffer[self._start : at]
             line = self._line_at(self._start)
             yield Element(line, raw, self._key, False, unread=len(raw))
+            self._broken_in_a_row += 1
         else:
             yield from self._stray(at)
         new_list = _LAST_KEY.search(self._buffer, max(self._start, at - 1000), at)

@@ -7,7 +7,7 @@ go to the reading. What a record means is no business of this module.
 import re
 import tempfile
 import zipfile
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,16 @@ from typing import IO, Final, NamedTuple
 
 from podtune.core.dataset import Choice
 from podtune.core.errors import DatasetError
-from podtune.data.containers import archive, columnar, json_text, pdf, streams, tables, workbook
+from podtune.data.containers import (
+    archive,
+    columnar,
+    headers,
+    json_text,
+    pdf,
+    streams,
+    tables,
+    workbook,
+)
 from podtune.data.containers.survey import Survey, survey
 from podtune.data.formats import columns, faq_markdown, faq_text, mail, templated, whatsapp
 from podtune.data.record import Note, Problem, Reading, Record
@@ -35,9 +44,6 @@ CONTAINERS: Final = {
     "zip": "an archive; the member with the data, or `--member`; a Slack export as a whole",
 }
 """What a file can be, as `podtune data check` names it; `binary` and `empty` besides."""
-
-HEAD_ROWS: Final = 50
-"""Rows of a table looked at before its columns are mapped."""
 
 LONG_LINE: Final = 64 * 1024
 """Characters from which on the beginning of a file, when it is one line, was cut."""
@@ -213,75 +219,10 @@ def _table(lines: Iterator[bytes], looked: Survey, suffix: str, reading: Reading
 
 
 def _mapped(rows: Iterator[tables.Row], container: str, looked: Survey, reading: Reading) -> Opened:
-    """Rows of cells -> records by column, once it is known what the columns are."""
-    head = list(islice(rows, HEAD_ROWS))
-    filled = [r for r in head if r.cells is not None and any(c.strip() for c in r.cells)]
-    if not filled:
+    found = headers.mapped(rows, reading)
+    if found is None:
         return Opened(container, looked, iter(()), "unknown")
-    narrow = [r for r in filled if len(r.cells or ()) <= columns.MAX_COLUMNS]
-    if not narrow:
-        raise columns.too_many(max(len(r.cells or ()) for r in filled))
-    wanted = columns.wanted_columns(reading.options.columns)
-    at, header, sample = _header(narrow, wanted)
-    named = at > 0 and columns.is_named(header, sample)
-    body = chain((r for r in head if r.line > at), rows)
-    lacking = columns.missing(header, wanted)
-    if lacking and not reading.alone:
-        wanted = {role: name for role, name in wanted.items() if name not in lacking}
-    elif lacking:
-        raise DatasetError(
-            f"there is no column {lacking[0]!r}; {_named(header, named)}",
-            code="missing_column",
-            hint="name one that is there: --map prompt=NAME",
-        )
-    mapped = columns.by_names(header, wanted) or columns.by_content(header, sample, wanted)
-    shown = header if named or mapped is not None else columns.numbered(len(header))
-    return Opened(container, looked, _records(body, header), None, mapped, tuple(shown))
-
-
-def _named(header: list[str], named: bool) -> str:
-    """A table's columns for an error; a first row that may be data is not shown."""
-    if (
-        not named
-        or len(header) > 40
-        or any(len(name) > 40 or len(name.split()) > 5 for name in header)
-    ):
-        return f"its {len(header)} columns have no names"
-    return f"its columns: {', '.join(header)}"
-
-
-def _header(
-    filled: list[tables.Row], wanted: Mapping[str, str]
-) -> tuple[int, list[str], list[list[str]]]:
-    """The line of the header (0 for none), its names, and sample rows beneath it.
-
-    Titles and notes may stand above a header; it is the first of ten rows that has the columns
-    somebody named, or that names both sides.
-    """
-    cells = [r.cells or [] for r in filled]
-    for index, row in enumerate(cells[:10]):
-        names = columns.unique(row)
-        if wanted and not columns.missing(names, wanted):
-            return filled[index].line, names, cells[index + 1 :]
-        if columns.by_names(names, {}) is not None and columns.has_header(row, cells[index + 1 :]):
-            return filled[index].line, names, cells[index + 1 :]
-    if columns.has_header(cells[0], cells[1:]):
-        return filled[0].line, columns.unique(cells[0]), cells[1:]
-    return 0, columns.numbered(max(len(c) for c in cells)), cells
-
-
-def _records(rows: Iterable[tables.Row], header: list[str]) -> Iterator[Record]:
-    width = len(header)
-    for line, cells in rows:
-        if cells is None:
-            yield Record(line, problem=Problem("bad_quoting"))
-        elif not any(cell.strip() for cell in cells):
-            yield Record(line, problem=Problem("empty_line"))
-        elif len(cells) > width and any(cell.strip() for cell in cells[width:]):
-            detail = f"{len(cells)} under {width} columns"
-            yield Record(line, problem=Problem("too_many_cells", detail))
-        else:
-            yield Record(line, dict(zip(header, cells, strict=False)))
+    return Opened(container, looked, found.records, None, found.mapped, found.shown)
 
 
 def _prose(
@@ -421,7 +362,4 @@ def _workbook(path: Path, looked: Survey, reading: Reading) -> Opened:
 
 def _sheet_score(sheet: workbook.Sheet) -> tuple[int, int]:
     """How much a sheet looks like questions and answers, then how many rows it has."""
-    _, header, sample = _header(list(sheet.head), {})
-    if columns.by_names(header, {}) is not None:
-        return 2, sheet.height
-    return (1 if columns.by_content(header, sample, {}) is not None else 0), sheet.height
+    return headers.likeness(sheet.head), sheet.height

@@ -5,7 +5,6 @@ One pass in constant memory over what is inside the compression. Decides nothing
 
 import codecs
 import hashlib
-import io
 import re
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -104,16 +103,6 @@ def survey(path: Path) -> Survey:
     sha256 = _sha256(path) if compression else digest.hexdigest()
     scan.end()
     return _judged(scan, sha256, path.stat().st_size, compression)
-
-
-def survey_bytes(raw: bytes) -> Survey:
-    """The same for bytes at hand, such as a small member of an archive."""
-    scan = _Scan()
-    stream = io.BytesIO(raw)
-    while block := stream.read(1 << 20):
-        scan.feed(block)
-    scan.end()
-    return _judged(scan, hashlib.sha256(raw).hexdigest(), len(raw), "")
 
 
 class _Scan:

@@ -96,8 +96,14 @@ class Mail(NamedTuple):
     had_html: bool
 
 
+MOST_BOUNDARIES: Final = 5000
+"""Lines of a message that may be borders of its parts."""
+
+
 def parse(line: int, raw: bytes) -> Mail | None:
     """A message; None where nobody is named as its sender, or it cannot be read at all."""
+    if raw.count(b"\n--") > MOST_BOUNDARIES:
+        raw = raw.split(b"\n\n", 1)[0]  # no mail has so many parts; the parser takes their square
     try:
         message = cast("EmailMessage", message_from_bytes(raw, _class=EmailMessage, policy=_POLICY))
         headers = _headers(message)

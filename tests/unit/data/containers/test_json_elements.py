@@ -117,6 +117,13 @@ def test_rows_that_never_close_are_read_in_linear_time(monkeypatch, text):
     assert not (found[-1].whole and not found[-1].stray)
 
 
+def test_what_is_no_list_of_records_is_given_up(monkeypatch):
+    monkeypatch.setattr(json_elements, "PATIENCE", 10)
+    found = list(json_elements.elements([b"{\n" * 1000], 0))
+    assert len(found) == 11
+    assert found[-1].unread == 1980
+
+
 values = st.recursive(
     st.integers(0, 9) | st.text(alphabet='{}[]",:\\ab\n', max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet='a{"', max_size=2), inner, max_size=3),

@@ -159,3 +159,12 @@ def test_hostile_mail_takes_no_long_time(raw):
     before = time.process_time()
     parse(1, raw)
     assert time.process_time() - before < 10
+
+
+def test_a_message_of_a_hundred_thousand_parts_takes_no_time():
+    raw = b"From: a@x.example\nContent-Type: multipart/mixed; boundary=b\n\n" + (
+        b"--b\nContent-Type: multipart/mixed; boundary=b\n\n" * 90_000
+    )
+    mail = parse(1, raw)
+    assert mail is not None
+    assert mail.text == ""
