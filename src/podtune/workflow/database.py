@@ -31,7 +31,8 @@ def open_database(path: Path) -> Engine:
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin_immediate)
         event.listen(engine, "handle_error", _in_our_words)
-        with engine.connect() as connection:
+        # SQLite's patience does not cover the change to WAL: the first connections come one by one.
+        with FileLock(path.with_suffix(".lock")), engine.connect() as connection:
             version = int(connection.execute(text("PRAGMA user_version")).scalar_one())
         if version < SCHEMA_VERSION:
             _migrate(engine, path)

@@ -137,7 +137,7 @@ def cell(value: object) -> str:
 def kind_of(sender: str) -> str | None:
     """What a sender is: `user`, `assistant`, `bot`, `event` or `note`; None for anybody else.
 
-    >>> kind_of("Kunde"), kind_of("Fernhill Support"), kind_of("Anna")
+    >>> kind_of("Kunde"), kind_of("Oakfield Support"), kind_of("Anna")
     ('user', 'assistant', None)
     """
     plain = columns.normalise(sender[:80]).rstrip("0123456789 ")

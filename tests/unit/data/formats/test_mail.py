@@ -27,7 +27,7 @@ def gathered(*letters, **options):
 
 BOX = (
     letter(1, CUSTOMER, SUPPORT, "My lamp is dark.\n>From yesterday on."),
-    letter(2, SUPPORT, CUSTOMER, "Restart it.\n\n-- \nFernhill", 1),
+    letter(2, SUPPORT, CUSTOMER, "Restart it.\n\n-- \nOakfield", 1),
     letter(3, CUSTOMER, SUPPORT, "Thanks!", 2),
 )
 
@@ -136,7 +136,7 @@ def test_who_was_asked_for_is_the_assistant(name):
 
 
 def test_a_name_is_enough():
-    named = BOX[1].replace(f"From: {SUPPORT}", f"From: Fernhill Help <{SUPPORT}>")
+    named = BOX[1].replace(f"From: {SUPPORT}", f"From: Oakfield Help <{SUPPORT}>")
     assert gathered(BOX[0], named, speaker="fernhill help")[0][0][1][1] == (
         "assistant",
         "Restart it.",

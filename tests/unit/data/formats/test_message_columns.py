@@ -92,7 +92,7 @@ def test_the_column_with_roles_says_who_speaks():
 @pytest.mark.parametrize(
     ("sender", "kind"),
     [("Customer", "user"), ("END_USER", "user"), ("inbound", "user"), ("Kunde 3", "user"), ("agent 12", "assistant"),
-     ("Fernhill Support", "assistant"), ("outbound", "assistant"), ("bot", "bot"), ("System", "event"),
+     ("Oakfield Support", "assistant"), ("outbound", "assistant"), ("bot", "bot"), ("System", "event"),
      ("internal note", "note"), ("Anna", None), ("", None)],
 )  # fmt: skip
 def test_what_senders_are(sender, kind):

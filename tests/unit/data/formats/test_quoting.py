@@ -29,7 +29,7 @@ ANSWER = "Please restart it.\n\nThen try again."
         "________________________________\nFrom: Anna <a@x.example>\nSent: Monday\nTo: Support\nSubject: Broken\n\nIt is.",
         "Von: Anna\nGesendet: Montag\nAn: Support\nBetreff: Kaputt\n\nEs ist kaputt.",
         "##- Please type your reply above this line -##\n\nold",
-        "-- \nAnna\nFernhill Support\n+00 00",
+        "-- \nAnna\nOakfield Support\n+00 00",
         "Sent from my iPhone",
         "Von meinem iPad gesendet",
         "> quoted below\n> again",

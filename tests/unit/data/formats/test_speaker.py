@@ -89,7 +89,7 @@ def test_two_who_fit_alike_are_to_be_asked_about():
 
 
 def test_a_name_such_as_support_settles_it():
-    assert not chosen({"Fernhill Support": 1.0, "Anna": 0.9})[1].close
+    assert not chosen({"Oakfield Support": 1.0, "Anna": 0.9})[1].close
     assert speaker.SUPPORT.search("customer_support")
     assert not speaker.SUPPORT.search("Supporter")
     assert not speaker.SUPPORT.search("Aidmods")

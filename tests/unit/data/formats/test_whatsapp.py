@@ -56,9 +56,9 @@ def test_stamps_of_phones(stamp):
 
     text = (
         f"{at(10, 1)}Anna: Is the shop\nopen?\n"
-        f"{at(10, 2)}Fernhill: Yes.\n"
+        f"{at(10, 2)}Oakfield: Yes.\n"
         f"{at(10, 3)}Anna: Thanks! Until 5?\n"
-        f"{at(10, 4)}Fernhill: Until 6.\n"
+        f"{at(10, 4)}Oakfield: Until 6.\n"
     )
     assert whatsapp.fits_text(text)
     found, made = gathered(text)
@@ -66,7 +66,7 @@ def test_stamps_of_phones(stamp):
         (1, [("user", "Is the shop\nopen?"), ("assistant", "Yes.")]),
         (4, [("user", "Thanks! Until 5?"), ("assistant", "Until 6.")]),
     ]
-    assert made.speaker.value == "Fernhill"
+    assert made.speaker.value == "Oakfield"
     assert made.speaker.others == ("Anna",)
 
 
