@@ -137,7 +137,7 @@ def test_who_was_asked_for_is_the_assistant(name):
 
 def test_a_name_is_enough():
     named = BOX[1].replace(f"From: {SUPPORT}", f"From: Oakfield Help <{SUPPORT}>")
-    assert gathered(BOX[0], named, speaker="fernhill help")[0][0][1][1] == (
+    assert gathered(BOX[0], named, speaker="oakfield help")[0][0][1][1] == (
         "assistant",
         "Restart it.",
     )

@@ -81,7 +81,7 @@ def test_without_a_known_time_the_order_of_the_file_counts():
 @pytest.mark.parametrize(
     ("user", "assistant"),
     [("Kunde", "Mitarbeiter"), ("client", "conseiller"), ("cliente", "soporte"), ("inbound", "outbound"),
-     ("\u5ba2\u6237", "\u5ba2\u670d"), ("visitor", "Tom"), ("Anna", "support@fernhill.example"), ("user", "bot")],
+     ("\u5ba2\u6237", "\u5ba2\u670d"), ("visitor", "Tom"), ("Anna", "support@oakfield.example"), ("user", "bot")],
 )  # fmt: skip
 def test_roles_are_told_by_what_senders_are_called(user, assistant):
     named = {"customer": user, "agent": assistant}
