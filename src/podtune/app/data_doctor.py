@@ -39,10 +39,6 @@ RAW_CHARACTERS: Final = 1500
 """Of one raw record that stands beside its converted form."""
 
 
-_NAMED: Final = ("speaker", "sheet", "member", "format")
-"""Options that are one word each."""
-
-
 class Examination(NamedTuple):
     """What was found in a source."""
 
@@ -254,11 +250,7 @@ def _training(
     if report.size_bytes > PLANNED_UP_TO:
         return {"planned": False, "why": "podtune plan says it (a large file takes a while)"}
     stated: dict[str, object] = {"data.on_bad_rows": "skip", "data.fix": sorted(options.fixes)}
-    stated |= {
-        f"data.{name}": value
-        for name in ("speaker", "sheet", "member", "format")
-        if (value := getattr(options, name)) is not None
-    }
+    stated |= {f"data.{name}": value for name, value in options.named().items()}
     stated |= {"data.columns": options.columns} if options.columns else {}
     stated |= {"base_model.name": model} if model else {}
     try:
@@ -327,8 +319,6 @@ def _way_out(report: DatasetReport, check: str) -> str:
 def _flags(options: ReadOptions) -> str:
     """The options as `podtune data` takes them."""
     words = [w for r, c in options.columns.items() for w in ("--map", f"{r}={c}")]
-    for name in _NAMED:
-        if (value := getattr(options, name)) is not None:
-            words += [f"--{name}", value]
+    words += [w for name, value in options.named().items() for w in (f"--{name}", value)]
     words += [w for name in sorted(options.fixes) for w in ("--fix", name)]
     return "".join(f" {shlex.quote(word)}" for word in words)

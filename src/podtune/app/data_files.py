@@ -1,16 +1,14 @@
 """Writing data: a source as canonical JSON lines, whole or split, with what was left out beside it."""
 
 import json
-import os
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from podtune.app import sources
 from podtune.app.settings import Settings
+from podtune.app.whole_file import writing
 from podtune.core.dataset import Conversation, DatasetReport
-from podtune.core.errors import ConflictError, DatasetError, SpecError, StateError
+from podtune.core.errors import ConflictError, DatasetError, SpecError
 from podtune.data import canonical, reader, reports, split
 from podtune.data.judge import Rejected
 from podtune.data.record import ReadOptions
@@ -70,7 +68,7 @@ def convert(
         )
     _refuse_own_source(source, (to, beside))
     _refuse_existing((to, beside), overwrite=overwrite)
-    with _writing(to) as good, _writing(beside) as bad:
+    with writing(to, "-o") as good, writing(beside, "-o") as bad:
         report = _pass(source, settings, options, _sink(good), bad)
     return Result(report, (_kept(to, report.good_rows),), _kept_if_any(beside))
 
@@ -103,7 +101,7 @@ def divide(
     _refuse_own_source(source, (*paths, folder / REJECTED))
     _refuse_existing((*paths, folder / REJECTED), overwrite=overwrite)
     rows: list[Conversation] = []
-    with _writing(folder / REJECTED) as bad:
+    with writing(folder / REJECTED, "-o") as bad:
         report = _pass(source, settings, options, rows.append, bad)
         sides = split.sides(rows, share)
         if not sides.validation:
@@ -113,7 +111,7 @@ def divide(
                 hint="add other questions, or train with --set data.validation=0",
             )
         for path, kept in zip(paths, sides, strict=True):
-            with _writing(path) as stream:
+            with writing(path, "-o") as stream:
                 stream.writelines(canonical.line_of(row) for row in kept)
     written = tuple(_kept(p, len(kept)) for p, kept in zip(paths, sides, strict=True))
     return Result(report, written, _kept_if_any(folder / REJECTED))
@@ -142,32 +140,6 @@ def _sink(stream: IO[bytes]) -> reader.Sink:
         stream.write(canonical.line_of(row))
 
     return write
-
-
-@contextmanager
-def _writing(path: Path) -> Generator[IO[bytes]]:
-    """A file that appears whole or not at all; an empty one does not."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    made = [folder for folder in path.parents if not folder.exists()]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            yield stream
-        if temporary.stat().st_size:
-            temporary.replace(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StateError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}",
-            code="cannot_write",
-            hint="choose another place with -o",
-        ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-            for folder in made:
-                folder.rmdir()  # only where nothing came to lie in it
 
 
 def _kept(path: Path, rows: int) -> Written:

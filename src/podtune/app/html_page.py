@@ -8,7 +8,6 @@ import base64
 import hashlib
 import html
 import json
-import os
 import re
 from functools import cache
 from importlib import resources
@@ -17,7 +16,8 @@ from typing import Any, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from podtune.core.errors import ConflictError, StateError
+from podtune.app.whole_file import writing
+from podtune.core.errors import ConflictError
 from podtune.core.units import count, duration, gib, plural
 
 GENERATOR: Final = '<meta name="generator" content="podtune">'
@@ -57,20 +57,8 @@ def write(text: str, to: Path) -> None:
     """
     to = to.expanduser().absolute()
     _refuse_foreign(to)
-    temporary = to.with_name(f".{to.name}.{os.getpid()}.part")
-    try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(text.encode())
-            temporary.replace(to)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise StateError(
-            f"{str(to)!r} cannot be written: {error.strerror or error}",
-            code="cannot_write",
-            hint="choose another place with --html",
-        ) from error
+    with writing(to, "--html") as stream:
+        stream.write(text.encode())
 
 
 def _refuse_foreign(to: Path) -> None:

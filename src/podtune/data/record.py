@@ -70,6 +70,12 @@ class ReadOptions(BaseModel):
     fixes: frozenset[str] = frozenset()
     """Repairs consented to, by name; `all` for every one."""
 
+    def named(self) -> dict[str, str]:
+        """What was said that is one word each, under the name of its option."""
+        said = {"speaker": self.speaker, "sheet": self.sheet, "member": self.member}
+        said["format"] = self.format
+        return {name: value for name, value in said.items() if value is not None}
+
     def consents(self, repair: str) -> bool:
         """Whether a repair was asked for."""
         return repair in self.fixes or "all" in self.fixes

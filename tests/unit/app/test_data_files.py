@@ -240,17 +240,6 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path):
     assert (tmp_path / "file").read_text() == "x"
 
 
-def test_an_interruption_leaves_nothing_behind(tmp_path):
-    def interrupted():
-        with data_files._writing(tmp_path / "a" / "b.jsonl") as stream:
-            stream.write(b"x")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert names(tmp_path) == []
-
-
 # Splitting
 
 

@@ -37,3 +37,9 @@ def test_a_repair_is_consented_to_by_name_or_with_all(fixes, consents):
 def test_a_reading_gathers_choices_of_its_own():
     first, second = (Reading(ReadOptions(), lambda problem, line: None, {}) for _ in range(2))
     assert first.choices is not second.choices
+
+
+def test_what_was_said_in_one_word_stands_under_its_option():
+    said = ReadOptions(speaker="Jo", format="slack", columns={"prompt": "q"})
+    assert said.named() == {"speaker": "Jo", "format": "slack"}
+    assert ReadOptions().named() == {}
