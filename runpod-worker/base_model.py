@@ -60,7 +60,9 @@ def prepare(spec: BaseModelSpec, models_dir: Path, events: EventWriter | None) -
     )
 
 
-def load(folder: Path, *, precision: str, device: str, attention: str = "sdpa") -> Any:
+def load(
+    folder: Path, *, precision: str, device: str, bits: int = 16, attention: str = "sdpa"
+) -> Any:
     """The model in memory, frozen, on its device.
 
     No code of the repository runs (`trust_remote_code` stays off) and only safetensors are read.

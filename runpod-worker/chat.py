@@ -21,10 +21,10 @@ class Chat:
     def __init__(self, artifact: Path, models: Path) -> None:
         """Load base model and adapter."""
         import yaml
-        from peft import PeftModel
         from transformers import PreTrainedTokenizerFast
 
         import base_model
+        import trained_model
         from podtune.core.spec import TrainingSpec
         from podtune.data.template import TokenizerFolder
 
@@ -32,12 +32,12 @@ class Chat:
             yaml.safe_load((artifact / "spec.yaml").read_text(encoding="utf-8"))
         )
         base_model.settle_threads(_cores())
-        base = base_model.load(
-            base_model.prepare(spec.base_model, models, None),
-            precision=str(spec.training.precision),
-            device=_device(spec.where.gpu),
+        device = _device(spec.where.gpu)
+        base = trained_model.load_base(
+            spec, base_model.prepare(spec.base_model, models, None), device
         )
-        self._model: Any = PeftModel.from_pretrained(base, artifact).eval()
+        self._model: Any = trained_model.apply(base, artifact, spec, device)
+        self._plain: Any = base if trained_model.is_whole(artifact) else None
         self._folder = TokenizerFolder(artifact)
         # From the file alone: a tokenizer config could name code to run.
         self._tokenizer: Any = PreTrainedTokenizerFast(
@@ -65,10 +65,12 @@ class Chat:
         )
         failure: list[BaseException] = []
 
+        model = self._model if self.adapter or self._plain is None else self._plain
+
         def generate() -> None:
             try:
                 with torch.no_grad():
-                    self._model.generate(
+                    model.generate(
                         input_ids=inputs,
                         attention_mask=torch.ones_like(inputs),
                         streamer=streamer,
@@ -81,7 +83,7 @@ class Chat:
                 failure.append(error)
                 streamer.end()
 
-        if self.adapter:
+        if self.adapter or self._plain is not None:
             answer = self._stream(generate, streamer)
         else:
             with self._model.disable_adapter():

@@ -27,11 +27,11 @@ WORK = "work"
 
 def prove(job: Path) -> bool:
     """Load base and adapter, compare, answer, write both files."""
-    from peft import PeftModel
     from safetensors.torch import load_file
 
     import base_model
     import generation
+    import trained_model
     from podtune.core import artifact
     from podtune.core.job import WorkerOrder
     from podtune.data.template import TokenizerFolder
@@ -43,13 +43,10 @@ def prove(job: Path) -> bool:
     prompts: dict[str, Any] = json.loads((job / WORK / PROMPTS).read_text(encoding="utf-8"))
     folder = job / "artifact"
     tokenizer = TokenizerFolder(folder)
-    base = base_model.load(
-        base_model.prepare(plan.spec.base_model, Path(order.models_dir), None),
-        precision=str(plan.spec.training.precision),
-        device=plan.device.kind,
-    )
+    base_folder = base_model.prepare(plan.spec.base_model, Path(order.models_dir), None)
+    base = trained_model.load_base(plan.spec, base_folder, plan.device.kind)
     plain = generation.next_token_logits(base, tokenizer, prompts["golden"])
-    adapted_model = PeftModel.from_pretrained(base, folder).eval()
+    adapted_model = trained_model.apply(base, folder, plan.spec, plan.device.kind)
     adapted = generation.next_token_logits(adapted_model, tokenizer, prompts["golden"])
     trainer = load_file(job / WORK / GOLDEN)["logits"]
     largest = float(trainer.abs().max())
@@ -63,7 +60,9 @@ def prove(job: Path) -> bool:
         difference_from_trainer=from_trainer,
         tolerance=tolerance,
         threshold=THRESHOLD,
-        adapter_sha256=sha256_file(folder / artifact.ADAPTER_WEIGHTS),
+        adapter_sha256=sha256_file(
+            folder / artifact.weights_file({path.name for path in folder.iterdir()})
+        ),
         passed=from_base > THRESHOLD and from_trainer <= tolerance,
     )
     (folder / artifact.PROOF).write_text(proof.model_dump_json(indent=2) + "\n", encoding="utf-8")

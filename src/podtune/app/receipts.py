@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from podtune.app.installation import SigningKey, check_signature
 from podtune.app.progress import Folded
 from podtune.core.artifact import (
-    ADAPTER_WEIGHTS,
     PROOF,
     RECEIPT,
     Artifact,
     EffectProof,
     Receipt,
     SignedReceipt,
+    weights_file,
 )
 from podtune.core.errors import ArtifactError, NotFoundError
 from podtune.core.job import Job, TerminationProof
@@ -64,7 +64,7 @@ def make(
         training=_training(facts),
         artifact={
             "sha256": artifact.sha256,
-            "adapter_sha256": artifact.files[ADAPTER_WEIGHTS],
+            "adapter_sha256": artifact.files[weights_file(artifact.files)],
             "files": artifact.files,
             "size_bytes": artifact.size_bytes,
         },

@@ -1,5 +1,6 @@
 """The artifact: the adapter with all that is needed to trust and to use it, and its receipt."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -17,17 +18,27 @@ LOSS_CURVE: Final = "loss.png"
 SPEC: Final = "spec.yaml"
 CARD: Final = "README.md"
 
-REQUIRED_FILES: Final = (
-    ADAPTER_WEIGHTS,
-    ADAPTER_CONFIG,
-    "tokenizer.json",
-    CARD,
-    METRICS,
-    LOSS_CURVE,
-    SPEC,
-    PROOF,
-)
-"""What every artifact holds, besides the receipt that is written last."""
+MODEL_WEIGHTS: Final = "model.safetensors"
+MODEL_CONFIG: Final = "config.json"
+
+_COMMON_FILES: Final = ("tokenizer.json", CARD, METRICS, LOSS_CURVE, SPEC, PROOF)
+
+REQUIRED_FILES: Final = (ADAPTER_WEIGHTS, ADAPTER_CONFIG, *_COMMON_FILES)
+"""What an artifact with an adapter holds, besides the receipt that is written last."""
+
+REQUIRED_MODEL_FILES: Final = (MODEL_WEIGHTS, MODEL_CONFIG, *_COMMON_FILES)
+"""The same where every weight was trained."""
+
+
+def weights_file(names: Collection[str]) -> str:
+    """Which of an artifact's files holds what was trained."""
+    whole = MODEL_WEIGHTS in names and ADAPTER_WEIGHTS not in names
+    return MODEL_WEIGHTS if whole else ADAPTER_WEIGHTS
+
+
+def required_files(names: Collection[str]) -> tuple[str, ...]:
+    """What an artifact with these files has to hold."""
+    return REQUIRED_MODEL_FILES if weights_file(names) == MODEL_WEIGHTS else REQUIRED_FILES
 
 
 class EffectProof(BaseModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,11 +37,15 @@ class Finding(BaseModel):
     """Name of the file, where several are read as one."""
 
 
+TEXT_ROLE: Final = "text"
+"""Role of the one message of a plain text, which nobody asks and nobody answers."""
+
+
 class Message(NamedTuple):
-    """One turn of a conversation."""
+    """One turn of a conversation, or a plain text."""
 
     role: str
-    """system, user, assistant or tool."""
+    """system, user, assistant or tool; `TEXT_ROLE` for a text without turns."""
     content: str | None
     """Text; None only for an assistant that calls tools."""
     tool_calls: tuple[Mapping[str, Any], ...] = ()
@@ -84,23 +88,36 @@ class Conversation(NamedTuple):
     tools: tuple[Mapping[str, Any], ...] = ()
     """Functions the assistant may call, in the OpenAI form."""
     rejected: tuple[Message, ...] = ()
-    """For preference pairs: the worse answer; `messages` then end with the better one."""
+    """For preference pairs: the worse answer, without the prompt; `messages` end with the better."""
     row: int = 0
     """Record number in the source, from 1; of several files, among their good rows."""
     split: str | None = None
     """`train` or `validation` where the file itself tells them apart."""
+    label: bool | None = None
+    """Whether the last answer was rated good; None where nobody rated it."""
+    shared: int = 0
+    """For pairs: messages that both answers follow; 0 where that is up to the last user turn."""
+    continues: bool = False
+    """For plain text: whether it goes on in the next row, so that no end is learnt here."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether this is a plain text without turns."""
+        return self.messages[0].role == TEXT_ROLE
+
+    @property
+    def prompt_turns(self) -> int:
+        """How many messages are the prompt of the last answer, or of both answers of a pair."""
+        users = (i for i in range(len(self.messages), 0, -1) if self.messages[i - 1].role == "user")
+        return self.shared or next(users, 0)
 
     def as_json(self) -> dict[str, Any]:
-        """The canonical JSON form: messages, or a preference pair."""
+        """The canonical JSON form: messages (with their rating), a preference pair, or a text."""
+        if self.is_text:
+            text: dict[str, Any] = {"text": self.messages[0].text}
+            return text | ({"continues": True} if self.continues else {})
         if self.rejected:
-            asked = next(
-                (
-                    i
-                    for i in range(len(self.messages), 0, -1)
-                    if self.messages[i - 1].role == "user"
-                ),
-                0,
-            )
+            asked = self.prompt_turns
             value: dict[str, Any] = {
                 "prompt": [m.as_json() for m in self.messages[:asked]],
                 "chosen": [m.as_json() for m in self.messages[asked:]],
@@ -108,13 +125,15 @@ class Conversation(NamedTuple):
             }
         else:
             value = {"messages": [m.as_json() for m in self.messages]}
+        if self.label is not None:
+            value["label"] = self.label
         if self.tools:
             value["tools"] = list(self.tools)
         return value
 
     def first_user_turn(self) -> str:
-        """The text the split hashes; empty when nobody asks."""
-        return next((m.text for m in self.messages if m.role == "user"), "")
+        """The text the split hashes: of a plain text all of it; empty when nobody asks."""
+        return next((m.text for m in self.messages if m.role in ("user", TEXT_ROLE)), "")
 
 
 class Confidence(StrEnum):

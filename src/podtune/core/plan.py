@@ -44,6 +44,50 @@ class Device(_Part):
     cores: int
     bf16: bool
     """Whether bf16 arithmetic is in the hardware."""
+    count: int = 1
+    """How many like it this machine has; of a CPU, how many processes make sense."""
+    kernels: tuple[str, ...] = ()
+    """Optional libraries found that the training would use, such as `flash_attn`."""
+
+
+class LinearFacts(_Part):
+    """A linear layer [outputs, inputs] that stands `copies` times in the model."""
+
+    name: str
+    inputs: int
+    outputs: int
+    copies: int
+
+    @property
+    def parameters(self) -> int:
+        """Weights of all copies; biases are not counted."""
+        return self.inputs * self.outputs * self.copies
+
+
+class ExpertFacts(_Part):
+    """The experts of a mixture: two fused tensors in each of some layers."""
+
+    count: int
+    """Experts of one layer."""
+    active: int
+    """Of them, how many a token goes through."""
+    layers: int
+    """Layers that have them."""
+    hidden_size: int
+    intermediate_size: int
+    gated: bool = True
+    """Whether gate and up are fused in one tensor [count, 2 x intermediate, hidden]."""
+
+    @property
+    def layer_parameters(self) -> int:
+        """Weights of one layer's experts."""
+        matrices = 3 if self.gated else 2
+        return self.count * matrices * self.hidden_size * self.intermediate_size
+
+    @property
+    def parameters(self) -> int:
+        """Weights of all experts."""
+        return self.layer_parameters * self.layers
 
 
 class BaseModelFacts(_Part):
@@ -69,6 +113,11 @@ class BaseModelFacts(_Part):
     linear_parameters: int
     """Parameters of the linear layers inside the blocks."""
     total_parameters: int
+    linears: tuple[LinearFacts, ...] = ()
+    """Every linear layer inside the blocks, experts apart."""
+    experts: ExpertFacts | None = None
+    linear_attention_layers: int = 0
+    """Layers that carry a state from token to token instead of attending."""
     max_positions: int
     window: int | None = None
     """Tokens a sliding window attends over; null where attention sees the whole document."""
@@ -143,6 +192,8 @@ class Schedule(_Part):
     rows_per_epoch: int
     """Packed rows (or examples, unpacked) in one pass over the training data."""
     accumulation: int
+    world: int = 1
+    """Processes that train together, over all machines."""
     tokens_per_step: int
     left_out: tuple[str, ...] = ()
     """What a time limit left out of what was asked, in words."""
@@ -161,6 +212,8 @@ class Plan(_Part):
     schedule: Schedule
     memory: MemoryEstimate
     time: TimeEstimate
+    adapted_layers: tuple[str, ...] = ()
+    """Names of the linear layers that get an adapter; none where every weight is trained."""
     warnings: tuple[str, ...] = ()
     usd: float = Field(default=0.0, ge=0)
     """Cost of rented machines; 0 on this machine."""

@@ -80,14 +80,39 @@ class DataSpec(SpecPart):
     """`stop`: any row with an error refuses the file. `skip`: train on the good rows, and say so."""
 
 
+class Method(StrEnum):
+    """What is learnt from the data."""
+
+    SFT = "sft"
+    """Supervised fine-tuning: answer as the assistant of the conversations does."""
+    DPO = "dpo"
+    """Prefer the better answer of a pair (Rafailov et al. 2023, arXiv 2305.18290)."""
+    ORPO = "orpo"
+    """The same without a reference model (Hong et al. 2024, arXiv 2403.07691)."""
+    KTO = "kto"
+    """Answers that are good or bad by themselves (Ethayarajh et al. 2024, arXiv 2402.01306)."""
+    CPT = "cpt"
+    """Continued pre-training: plain text, every token."""
+
+    @property
+    def is_preference(self) -> bool:
+        """Whether answers are weighed against each other or a reference."""
+        return self in (Method.DPO, Method.ORPO, Method.KTO)
+
+
 class AdapterKind(StrEnum):
     """How the model is adapted."""
 
     LORA = "lora"
+    """A low-rank update beside each adapted layer (Hu et al. 2021, arXiv 2106.09685)."""
     QLORA = "qlora"
+    """LoRA over a base in 4 bits, nf4 with double quantisation (arXiv 2305.14314)."""
     DORA = "dora"
+    """LoRA with the magnitude of each weight trained by itself (arXiv 2402.09353)."""
     RSLORA = "rslora"
+    """LoRA scaled by alpha / sqrt(rank), for large ranks (arXiv 2312.03732)."""
     FULL = "full"
+    """No adapter: every weight is trained; only where the memory holds it."""
 
 
 class AdapterSpec(SpecPart):
@@ -104,7 +129,10 @@ class AdapterSpec(SpecPart):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of the adapter's inputs dropped in training."""
     target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-    """Linear layers that are adapted: all of them, or by name."""
+    """Linear layers that are adapted: all of them, or by name. Experts of a mixture are not among
+    them."""
+    experts: bool = False
+    """Adapt the experts of a mixture too; the plan says how many parameters that is."""
 
 
 class EffectiveBatch(SpecPart):
@@ -133,6 +161,8 @@ class TrainingOptions(SpecPart):
     """How the learning rate falls after its peak."""
     warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
     """Share of the steps over which the learning rate rises to its peak."""
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """The same as a number of steps; wins over the share."""
     weight_decay: float = Field(default=0.0, ge=0, lt=1)
     """AdamW's decoupled weight decay on the adapter."""
     effective_batch: EffectiveBatch | Auto = AUTO
@@ -141,10 +171,18 @@ class TrainingOptions(SpecPart):
     """Packed rows (or examples, unpacked) in one forward pass."""
     max_length: int | Auto = AUTO
     """Tokens in one row; a longer example is an error, never cut in silence."""
+    long_rows: Literal["refuse", "shorten"] = "refuse"
+    """`shorten`: a longer conversation ends after its last answer that fits; counted and listed."""
     packing: bool | Auto = AUTO
     """Several examples in one row, with attention kept inside each."""
-    precision: Literal["fp32", "bf16"] | Auto = AUTO
+    precision: Literal["fp32", "bf16", "fp16"] | Auto = AUTO
     """Of the base model's weights and activations; the adapter is always fp32."""
+    gradient_checkpointing: bool | Auto = AUTO
+    """Keep only the layers' inputs and compute the rest again: less memory, a third more time."""
+    sharding: Literal["ddp", "fsdp"] | Auto = AUTO
+    """On several devices: a copy of the model on each, or the model spread over them."""
+    beta: float = Field(default=0.1, gt=0)
+    """dpo, kto: how closely the reference is kept to; orpo: weight of the preference."""
     logging_steps: int = Field(default=1, ge=1)
     """Optimizer steps between two reports."""
     save_steps: int | Auto = AUTO
@@ -152,6 +190,7 @@ class TrainingOptions(SpecPart):
     seed: int = Field(default=42, ge=0, lt=2**32)
     """Of the adapter's first weights and the order of rows."""
     report_to: Literal["none", "tensorboard"] = "none"
+    """`tensorboard`: event files beside the job's metrics."""
 
     @model_validator(mode="after")
     def _ranges(self) -> "TrainingOptions":
@@ -185,6 +224,9 @@ class WhereSpec(SpecPart):
     gpu_avoid: tuple[str, ...] = ()
     min_vram_gib: float | None = Field(default=None, gt=0)
     count: int = Field(default=1, ge=1)
+    """Devices of one machine; on a CPU, processes."""
+    nodes: int = Field(default=1, ge=1)
+    """Machines that train together."""
     cloud: Literal["secure", "community"] = "secure"
     region: str | None = None
     image: str = AUTO
@@ -230,7 +272,7 @@ class TrainingSpec(SpecPart):
 
     base_model: Annotated[BaseModelSpec, BeforeValidator(_bare_model)]
     data: DataSpec
-    method: Literal["sft", "dpo", "orpo", "kto", "cpt"] = "sft"
+    method: Method = Method.SFT
     adapter: AdapterSpec = AdapterSpec()
     training: TrainingOptions = TrainingOptions()
     where: WhereSpec = WhereSpec()

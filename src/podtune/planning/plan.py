@@ -16,11 +16,12 @@ from podtune.core.plan import (
     TimeEstimate,
     TokenCounts,
 )
-from podtune.core.spec import TrainingSpec, flatten, nest
+from podtune.core.spec import AdapterKind, TrainingSpec, flatten, nest
 from podtune.core.units import duration, gib
 from podtune.data.lengths import Lengths
 from podtune.planning import duration as durations
 from podtune.planning import memory
+from podtune.planning.model_facts import linear_shapes, sizes_of
 from podtune.planning.schedule import Decision, decide, save_steps, shortened
 
 LONG_S: Final = 1800.0
@@ -88,8 +89,22 @@ def plan(given: PlanInput) -> Plan:
         schedule=schedule,
         memory=needed,
         time=time,
+        adapted_layers=adapted_layers(settled, given.facts),
         warnings=tuple(warnings),
     )
+
+
+def adapted_layers(spec: TrainingSpec, facts: BaseModelFacts) -> tuple[str, ...]:
+    """Names of the linear layers that get an adapter: what the worker hands to peft.
+
+    Never `all-linear` itself: peft would add the experts of a mixture to it.
+    """
+    targets = spec.adapter.target_modules
+    if spec.adapter.kind == AdapterKind.FULL:
+        return ()
+    if targets != "all-linear":
+        return tuple(targets)
+    return tuple(shape.name for shape in linear_shapes(sizes_of(facts)))
 
 
 def _adapter(given: PlanInput) -> dict[str, Decision]:

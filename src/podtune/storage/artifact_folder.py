@@ -9,7 +9,14 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from podtune.core.artifact import PROOF, RECEIPT, REQUIRED_FILES, Artifact, EffectProof
+from podtune.core.artifact import (
+    PROOF,
+    RECEIPT,
+    Artifact,
+    EffectProof,
+    required_files,
+    weights_file,
+)
 from podtune.core.errors import ArtifactError, ConflictError
 
 _CHUNK: Final = 1024 * 1024
@@ -42,7 +49,8 @@ def verify(folder: Path, expected: Mapping[str, str]) -> Artifact:
     Raises:
         ArtifactError: a file is missing, differs, or the proof did not pass.
     """
-    missing = [n for n in REQUIRED_FILES if not (folder / n).is_file()]
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
+    missing = [n for n in required_files(names) if not (folder / n).is_file()]
     if missing:
         raise ArtifactError(f"the artifact lacks {', '.join(missing)}", code="artifact_incomplete")
     files = checksums(folder)
@@ -57,7 +65,7 @@ def verify(folder: Path, expected: Mapping[str, str]) -> Artifact:
         proof = EffectProof.model_validate_json((folder / PROOF).read_bytes())
     except ValidationError as error:
         raise ArtifactError(f"{PROOF} cannot be read", code="bad_proof") from error
-    if not proof.passed or proof.adapter_sha256 != files["adapter_model.safetensors"]:
+    if not proof.passed or proof.adapter_sha256 != files[weights_file(files)]:
         raise ArtifactError(
             "the adapter's proof of effect did not pass",
             code="no_effect",
