@@ -5,7 +5,17 @@ import sys
 
 import measure
 
-NAMES = ("cli", "tokens", "data", "training", "memory", "contention")
+NAMES = (
+    "cli",
+    "tokens",
+    "data",
+    "training",
+    "memory",
+    "contention",
+    "archive",
+    "start",
+    "moe_loading",
+)
 
 if __name__ == "__main__":
     for name in NAMES:

@@ -23,7 +23,12 @@ def attach(model: Any, plan: Plan) -> Any:
     if plan.spec.adapter.kind == AdapterKind.FULL:
         adapted = model.requires_grad_(True)
     else:
-        adapted = get_peft_model(model, configuration(plan))
+        settings = configuration(plan)
+        if plan.spec.adapter.experts:
+            import expert_adapters
+
+            settings = expert_adapters.configure(settings, model)
+        adapted = get_peft_model(model, settings)
     refuse_off_plan("trainable parameters", trainable(adapted), plan.memory.adapter_parameters)
     return adapted
 
@@ -50,13 +55,13 @@ def trainable(model: Any) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def refuse_off_plan(what: str, found: int, planned: int) -> None:
-    """Raise when a size differs from the plan's by more than 2 %.
+def refuse_off_plan(what: str, found: int, planned: int, *, slack: int = 0) -> None:
+    """Raise when a size differs from the plan's by more than 2 % (and `slack`, where given).
 
     Raises:
         PlanMismatchError: with both figures.
     """
-    if abs(found - planned) > 0.02 * planned:
+    if abs(found - planned) > 0.02 * planned + slack:
         raise failures.PlanMismatchError(
             f"{what}: {found:,} loaded, {planned:,} planned",
             hint="this base model is built differently than its config.json says; choose another",

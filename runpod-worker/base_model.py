@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
 import gguf_conversion
+import libraries
 from podtune.core.errors import PodtuneError, TrainingError
 from podtune.core.spec import BaseModelSpec, ModelSource
 from podtune.storage import base_models, hub
@@ -63,24 +65,77 @@ def prepare(spec: BaseModelSpec, models_dir: Path, events: EventWriter | None) -
 def load(
     folder: Path, *, precision: str, device: str, bits: int = 16, attention: str = "sdpa"
 ) -> Any:
-    """The model in memory, frozen, on its device.
+    """The model in memory, frozen, straight on its device.
 
     No code of the repository runs (`trust_remote_code` stays off) and only safetensors are read.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM
 
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    model: Any = AutoModelForCausalLM.from_pretrained(
+    Args:
+        folder: config.json and weights.
+        precision: `fp32`, `bf16` or `fp16`: of weights that are not quantised, and of arithmetic.
+        device: `cpu`, `mps`, `cuda`, `cuda:1`, ...
+        bits: 4 (nf4, double quantisation, fused experts too), 8, or 16 and 32 for the precision.
+        attention: Name of the attention implementation; `sdpa` gives way where a model has none.
+
+    Raises:
+        TrainingError: tensors are missing or misshapen, or cannot be held in these bits.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    import checkpoint_format
+
+    config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if bits in (4, 8):
+        import quantised_loading
+
+        quantisation = quantised_loading.configuration(config, precision, bits)
+    else:
+        quantisation = checkpoint_format.unpacking(config)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=dtype,
-        attn_implementation=attention,
+        config=config,
+        dtype=checkpoint_format.DTYPES[precision],
+        device_map={"": _placement(device)},
+        attn_implementation=plain_attention(config, attention),
+        quantization_config=quantisation,
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are refused below, by name
     )
+    model, report = loaded
+    checkpoint_format.refuse_unlike(report)
+    if bits in (4, 8):
+        import quantised_loading
+
+        quantised_loading.refuse_unfit(model, bits)
     model.requires_grad_(False)
-    return model.to(device)
+    return model
+
+
+def _placement(device: str) -> int | str:
+    """A CUDA device by its number: accelerate compares it with its own."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    number = device.partition(":")[2]
+    return int(number) if number else torch.cuda.current_device()
+
+
+def parameters(model: Any) -> int:
+    """How many a model has, however many bits each is held in."""
+    states = ((p, getattr(p, "quant_state", None)) for p in model.parameters())
+    return sum(p.numel() if s is None else math.prod(s.shape) for p, s in states)
+
+
+def plain_attention(config: Any, wanted: str = "sdpa") -> str:
+    """The stock one; `eager` for the few models it has no sdpa for (attention sinks)."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    if wanted != "sdpa" or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return wanted
+    return "sdpa" if MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]._supports_sdpa else "eager"
 
 
 def settle_threads(cores: int) -> None:
@@ -88,6 +143,7 @@ def settle_threads(cores: int) -> None:
     import torch
     import transformers
 
+    libraries.silence_kernel_advice()
     torch.set_num_threads(max(1, cores))
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

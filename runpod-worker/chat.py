@@ -8,6 +8,7 @@ Usage: chat.py ARTIFACT_FOLDER --models DIR. Reads `{"say": text}`, `{"adapter":
 import argparse
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -38,7 +39,7 @@ class Chat:
         )
         self._model: Any = trained_model.apply(base, artifact, spec, device)
         self._plain: Any = base if trained_model.is_whole(artifact) else None
-        self._folder = TokenizerFolder(artifact)
+        self._folder = TokenizerFolder(artifact, today=datetime.now().astimezone())
         # From the file alone: a tokenizer config could name code to run.
         self._tokenizer: Any = PreTrainedTokenizerFast(
             tokenizer_file=str(artifact / "tokenizer.json")

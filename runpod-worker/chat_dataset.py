@@ -1,4 +1,4 @@
-"""The job's data files -> tokenised examples and packed rows, checked again as the plan did."""
+"""The job's data files -> the units of its method and packed rows, checked again as the plan did."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,29 +6,50 @@ from typing import NamedTuple
 from podtune.core.dataset import Conversation, DatasetReport, Finding
 from podtune.core.errors import DatasetError
 from podtune.core.job import WorkerOrder
-from podtune.data import canonical, packing, split
-from podtune.data.masks import Encoded, Example, encode, folded
+from podtune.core.spec import Method
+from podtune.data import canonical, packing, split, units
+from podtune.data.masks import folded
+from podtune.data.prompts import Asked, asked
 from podtune.data.template import TokenizerFolder
+from podtune.data.units import Unit, Units
 from podtune.storage.artifact_folder import sha256_file
 from progress import EventWriter
 
 ENCODE_BATCH = 256
-"""Conversations tokenised between two progress events."""
+"""Rows tokenised between two progress events."""
 
 
 class TrainingData(NamedTuple):
     """Everything the trainer and the proof need of the data."""
 
-    train: tuple[Example, ...]
-    validation: tuple[Example, ...]
+    method: Method
+    train: tuple[Unit, ...]
+    """Examples for sft and cpt, pairs for dpo and orpo, rated answers for kto."""
+    validation: tuple[Unit, ...]
     held_out: tuple[Conversation, ...]
     asked: tuple[Conversation, ...]
-    """Held-out conversations, or training ones where nothing is held out: the golden prompts."""
+    """Held-out rows, or training ones where nothing is held out: the golden prompts."""
     rows: list[list[int]]
+    """Packed rows of indices into `train`."""
     findings: tuple[Finding, ...]
+    """What kept rows out."""
+    counts: dict[str, int]
+    """Code of a note on rows that are in -> how many: shortened, divided, closed."""
+    tokens_left_out: int
+    """Tokens that shortened rows lost."""
     train_rows: int
     folded: int
     """Rows whose system text went before the first user turn: the template has no system role."""
+
+    @property
+    def train_tokens(self) -> int:
+        """Tokens of all training units."""
+        return sum(units.tokens(unit) for unit in self.train)
+
+    @property
+    def trained_tokens(self) -> int:
+        """Of them, the ones a loss is taken on."""
+        return sum(units.trained(unit) for unit in self.train)
 
 
 def load(
@@ -42,30 +63,48 @@ def load(
     spec = order.plan.spec
     conversations, held_out = _conversations(order, job)
     limit = int(spec.training.max_length)
-    train = _encode(conversations, folder, spec.data.system_prompt, limit, events, "tokenise")
-    held = _encode(
-        held_out, folder, spec.data.system_prompt, limit, events, "tokenise held-out rows"
-    )
+    train = _encode(order, conversations, folder, events, "tokenise")
+    held = _encode(order, held_out, folder, events, "tokenise held-out rows")
     refuse_findings(train.findings + held.findings, skip=spec.data.on_bad_rows == "skip")
-    if not train.examples:
+    if not train.units:
         raise DatasetError("no example is left to train on", code="no_examples")
-    left_out = {f.row for f in held.findings}
-    held_out = tuple(c for c in held_out if c.row not in left_out)
-    left_out = {f.row for f in train.findings}
-    conversations = tuple(c for c in conversations if c.row not in left_out)
-    lengths = [len(e.input_ids) for e in train.examples]
+    units.refuse_one_sided(spec.method, train.units)
+    held_out = _without(held.findings, held_out)
+    conversations = _without(train.findings, conversations)
+    lengths = [units.tokens(unit) for unit in train.units]
     packed = bool(spec.training.packing)
-    rows = packing.best_fit_decreasing(lengths, limit) if packed else packing.singles(lengths)
+    whole = units.joined((train, held))
+    is_text = spec.method is Method.CPT
+    kept = (*conversations, *held_out)
     return TrainingData(
-        train.examples,
-        held.examples,
-        held_out,
-        held_out or conversations,
-        rows,
-        train.findings + held.findings,
-        len(conversations),
-        folded((*conversations, *held_out), folder, spec.data.system_prompt),
+        method=spec.method,
+        train=train.units,
+        validation=held.units,
+        held_out=held_out,
+        asked=held_out or conversations,
+        rows=packing.best_fit_decreasing(lengths, limit) if packed else packing.singles(lengths),
+        findings=whole.findings,
+        counts=dict(whole.counts),
+        tokens_left_out=whole.tokens_left_out,
+        train_rows=len(conversations),
+        folded=0 if is_text else folded(kept, folder, spec.data.system_prompt),
     )
+
+
+def prompts(
+    rows: tuple[Conversation, ...], folder: TokenizerFolder, order: WorkerOrder
+) -> list[Asked]:
+    """What the model is asked about rows, one prompt each; of plain texts, how they begin."""
+    spec = order.plan.spec
+    return asked(rows, folder, spec.data.system_prompt, spec.method)
+
+
+def _without(
+    findings: tuple[Finding, ...], rows: tuple[Conversation, ...]
+) -> tuple[Conversation, ...]:
+    """The rows that are trained on or held out after all."""
+    left_out = {finding.row for finding in findings}
+    return tuple(row for row in rows if row.row not in left_out)
 
 
 def refuse_findings(findings: tuple[Finding, ...], *, skip: bool) -> None:
@@ -112,20 +151,25 @@ def _refuse_changed(path: Path, sha256: str | None) -> None:
 
 
 def _encode(
-    conversations: tuple[Conversation, ...],
+    order: WorkerOrder,
+    rows: tuple[Conversation, ...],
     folder: TokenizerFolder,
-    system_prompt: str | None,
-    limit: int,
     events: EventWriter,
     name: str,
-) -> Encoded:
-    examples: list[Example] = []
-    findings: list[Finding] = []
-    total = len(conversations)
-    for start in range(0, total, ENCODE_BATCH):
-        batch = conversations[start : start + ENCODE_BATCH]
-        encoded = encode(batch, folder, system_prompt=system_prompt, max_length=limit)
-        examples.extend(encoded.examples)
-        findings.extend(encoded.findings)
-        events.task(name, min(start + ENCODE_BATCH, total), total, "rows")
-    return Encoded(tuple(examples), tuple(findings))
+) -> Units:
+    """The units of rows, with an event after every batch."""
+    spec = order.plan.spec
+    parts: list[Units] = []
+    for start in range(0, len(rows), ENCODE_BATCH):
+        parts.append(
+            units.encode(
+                spec.method,
+                rows[start : start + ENCODE_BATCH],
+                folder,
+                system_prompt=spec.data.system_prompt,
+                max_length=int(spec.training.max_length),
+                long_rows=spec.training.long_rows,
+            )
+        )
+        events.task(name, min(start + ENCODE_BATCH, len(rows)), len(rows), "rows")
+    return units.joined(parts)

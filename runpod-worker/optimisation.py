@@ -6,58 +6,117 @@ from collections.abc import Sequence
 from typing import Any
 
 import failures
-from podtune.core.events import EventKind
+from podtune.core.spec import Method
 from podtune.core.states import WorkerStage
 from training_run import Run
 
 
 def optimise(run: Run, model: Any, data: Any) -> dict[str, Any]:
     """Train, from the last complete checkpoint if there is one; figures for card and receipt."""
-    from transformers import PrinterCallback
-
-    import checkpoints
-    import packed_trainer
-    from progress import Speed
+    import guarded_training
+    import process_group
 
     run.events.stage(WorkerStage.TRAINING)
-    rows = packed_trainer.lay_out(data.train, data.rows)
-    held = packed_trainer.lay_out(data.validation, [[i] for i in range(len(data.validation))])
+    trainer, per_epoch = make_trainer(run, model, data)
+    run.events.facts(steps_per_epoch=per_epoch, total_steps=trainer.args.max_steps)
+    place = guarded_training.Place(run.checkpoints, run.work, run.order.attempt)
+    begun = time.monotonic()
+    result = guarded_training.run(
+        trainer,
+        place,
+        run.events,
+        stop=run.stop,
+        expected_step_s=run.plan.time.training_s / trainer.args.max_steps,
+    )
+    facts = figures(trainer, time.monotonic() - begun) | result._asdict()
+    facts["world_size"] = process_group.member().world
+    run.events.facts(**{k: v for k, v in facts.items() if k != "history"})
+    return facts
+
+
+def make_trainer(run: Run, model: Any, data: Any) -> tuple[Any, int]:
+    """The method's trainer over the job's rows, and its steps per epoch.
+
+    Before anything is trained, a model whose documents would see each other is refused; pairs,
+    which cannot be told apart from one another otherwise, go through it one document at a time.
+    """
+    from transformers import PrinterCallback
+
+    import leak_guard
+    import tensorboard_log
+    from guarded_steps import guarded
+
+    rows = training_rows(run, data.train, data.rows)
+    held = training_rows(run, data.validation, [[i] for i in range(len(data.validation))])
     total, per_epoch = total_steps(run, len(rows))
-    trainer = packed_trainer.PackedTrainer(
+    apart = False
+    if run.spec.training.packing:
+        leak_guard.refuse_leaking(model, rows)
+    elif any(len(row.lengths) > 1 for row in rows):
+        apart = leak_guard.measure_leak(model).is_found
+    kind, options = _trainer_of(run, data)
+    trainer = guarded(kind)(
         model=model,
         args=arguments(run, has_validation=bool(held), steps=total),
         train_dataset=rows,
         eval_dataset=held or None,
+        apart=apart,
+        **options,
     )
-    run.events.facts(steps_per_epoch=per_epoch, total_steps=total)
-    reporter = checkpoints.reporter(run.events, trainer, total, Speed)
     trainer.remove_callback(PrinterCallback)  # it prints each log once more
-    trainer.add_callback(reporter)
-    resumed = checkpoints.last_complete(run.checkpoints)
-    if resumed:
-        run.events.emit(EventKind.CHECKPOINT, step=checkpoints.step_of(resumed), message="resumed")
-    begun = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    facts = figures(trainer, time.monotonic() - begun)
-    facts["resumed_from_step"] = checkpoints.step_of(resumed) if resumed else None
-    run.events.facts(**{k: v for k, v in facts.items() if k != "history"})
-    return facts
+    if run.spec.training.report_to == "tensorboard":
+        trainer.add_callback(tensorboard_log.callback(run.work / tensorboard_log.FOLDER))
+    return trainer, per_epoch
+
+
+def training_rows(run: Run, units: Sequence[Any], packed: Sequence[Sequence[int]]) -> list[Any]:
+    """Units of the method laid out as rows."""
+    import packed_rows
+    import preference_rows
+
+    method = run.spec.method
+    if method is Method.KTO:
+        return preference_rows.lay_out_rated(units, packed)
+    if method.is_preference:
+        return preference_rows.lay_out_pairs(units, packed)
+    return packed_rows.lay_out(units, packed)
+
+
+def _trainer_of(run: Run, data: Any) -> tuple[Any, dict[str, Any]]:
+    """The method's trainer class, and what it takes besides."""
+    import packed_trainer
+    import preference_losses
+    import preference_trainer
+
+    method = run.spec.method
+    if not method.is_preference:
+        return packed_trainer.PackedTrainer, {}
+    options: dict[str, Any] = {
+        "beta": run.spec.training.beta,
+        "progress": lambda done, of: run.events.task("reference", done, of, "rows"),
+    }
+    if method is Method.KTO:
+        good = sum(unit.good for unit in data.train)
+        options["weights"] = preference_losses.kto_weights(good, len(data.train) - good)
+    return preference_trainer.TRAINERS[method], options
 
 
 def arguments(run: Run, *, has_validation: bool, steps: int) -> Any:
     """The plan as transformers' TrainingArguments."""
     from transformers import TrainingArguments
 
+    import checkpoints
+
     plan, options = run.plan, run.spec.training
     warmup = options.warmup_ratio if options.warmup_steps is None else options.warmup_steps
     return TrainingArguments(
-        output_dir=str(run.checkpoints),
+        output_dir=str(checkpoints.incoming(run.checkpoints)),
         num_train_epochs=float(options.epochs),
         max_steps=steps,  # the plan's; left to the epochs, a larger max_steps would win
         per_device_train_batch_size=int(options.micro_batch),
         gradient_accumulation_steps=plan.schedule.accumulation,
-        gradient_checkpointing=options.gradient_checkpointing is True,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        activation_checkpointing=options.gradient_checkpointing is True,
+        activation_checkpointing_kwargs={"use_reentrant": False},
         learning_rate=float(options.learning_rate),
         lr_scheduler_type=options.lr_scheduler,
         warmup_steps=warmup,
@@ -73,11 +132,12 @@ def arguments(run: Run, *, has_validation: bool, steps: int) -> Any:
         eval_on_start=has_validation,
         save_strategy="steps",
         save_steps=int(options.save_steps),
-        save_total_limit=2,
+        save_total_limit=None,  # checkpoints.keep removes older ones, after the new one is whole
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to="none",
         ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,  # they are the base model's, the same everywhere
         dataloader_num_workers=0,
         dataloader_pin_memory=False,
     )
@@ -101,6 +161,7 @@ def total_steps(run: Run, rows: int) -> tuple[int, int]:
 
 def figures(trainer: Any, seconds: float) -> dict[str, Any]:
     """What the training came to: losses, steps, speed, peak memory."""
+    import adapter
     import machine_facts
 
     history: Sequence[dict[str, Any]] = trainer.state.log_history
@@ -117,7 +178,7 @@ def figures(trainer: Any, seconds: float) -> dict[str, Any]:
         "train_seconds": seconds,
         "tokens_processed": trainer.tokens_seen,
         "tokens_per_second": trainer.tokens_seen / seconds if seconds else None,
-        "adapter_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        "adapter_parameters": adapter.trainable(trainer.model),
         "peak_memory_bytes": machine_facts.peak_memory(trainer.args.device.type),
         "versions": machine_facts.versions(),
     }

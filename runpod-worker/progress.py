@@ -17,26 +17,36 @@ from podtune.core.events import (
     Task,
     TrainingEvent,
     WorkerResult,
+    parse_line,
 )
 from podtune.core.states import WorkerStage
 
 TASK_INTERVAL_S = 0.2
 """Task progress is thinned to five events a second; the last one of a task always goes out."""
 
+RESERVE = ".reserve"
+RESERVE_BYTES = 64 * 1024
+"""Room kept for the last words of an attempt whose disk is full."""
+
 
 class EventWriter:
     """Numbers events of one attempt and writes each as one line to both places."""
 
     def __init__(self, path: Path, *, job: str, attempt: int) -> None:
-        """Appends to `path`; earlier attempts' events stay."""
+        """Appends to `path`; earlier attempts' events stay.
+
+        Within an attempt the numbers go on: a worker that started itself again is still the same.
+        """
         self._job, self._attempt = job, attempt
         self._lock = threading.Lock()
         self._path = path
-        self._seq = 0
+        self._seq = _next_number(path, attempt)
         self._stage = WorkerStage.DOWNLOADING
         self._last_task = 0.0
-        if path.is_file() and path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+        self._reserve = path.with_name(RESERVE)
+        if path.is_file() and path.stat().st_size and not _ends_a_line(path):
             self._append("\n")  # an attempt was killed in mid-line
+        self._keep_reserve()
 
     def stage(self, stage: WorkerStage) -> None:
         """Enter a stage."""
@@ -60,7 +70,8 @@ class EventWriter:
         self.emit(EventKind.FACTS, facts=facts)
 
     def result(self, result: WorkerResult) -> None:
-        """The last event of the attempt."""
+        """The last event of the attempt; a full disk gives up its reserve for it."""
+        self._reserve.unlink(missing_ok=True)
         self.emit(EventKind.RESULT, result=result)
 
     def emit(self, kind: EventKind, **fields: Any) -> None:
@@ -80,9 +91,32 @@ class EventWriter:
             self._append(line + "\n")
             print(MARKER + line, flush=True)  # noqa: T201 - stdout is the channel
 
+    def _keep_reserve(self) -> None:
+        if self._reserve.is_file() or not self._reserve.parent.is_dir():
+            return
+        try:
+            self._reserve.write_bytes(bytes(RESERVE_BYTES))
+        except OSError:  # no room is left to be kept
+            self._reserve.unlink(missing_ok=True)
+
     def _append(self, text: str) -> None:
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(text)
+
+
+def _next_number(path: Path, attempt: int) -> int:
+    """One more than the number of the attempt's last event; 0 for a new attempt."""
+    if not path.is_file():
+        return 0
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        events = (parse_line(line) for line in stream)
+        return max((e.seq + 1 for e in events if e and e.attempt == attempt), default=0)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, 2)
+        return stream.read() == b"\n"
 
 
 class Speed:

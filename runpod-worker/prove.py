@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import libraries
+
 THRESHOLD = 0.05
 """Largest logit difference from the base model under which an adapter counts as without effect."""
 
@@ -27,17 +29,17 @@ WORK = "work"
 
 def prove(job: Path) -> bool:
     """Load base and adapter, compare, answer, write both files."""
+    libraries.load()
     from safetensors.torch import load_file
 
     import base_model
     import generation
     import trained_model
     from podtune.core import artifact
-    from podtune.core.job import WorkerOrder
     from podtune.data.template import TokenizerFolder
     from podtune.storage.artifact_folder import sha256_file
 
-    order = WorkerOrder.model_validate_json((job / "order.json").read_text(encoding="utf-8"))
+    order = _order(job)
     plan = order.plan
     base_model.settle_threads(plan.device.cores)
     prompts: dict[str, Any] = json.loads((job / WORK / PROMPTS).read_text(encoding="utf-8"))
@@ -92,7 +94,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("job", type=Path)
     arguments = parser.parse_args()
+    bits = _order(arguments.job).plan.spec.adapter.bits
+    libraries.leave_out_unused(quantised=bits in (4, 8))
     return 0 if prove(arguments.job) else 3
+
+
+def _order(job: Path) -> Any:
+    from podtune.core.job import WorkerOrder
+
+    return WorkerOrder.model_validate_json((job / "order.json").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Usage: train_lora.py JOB_FOLDER. Reads `order.json` there, reports `TrainingEvent`s on stdout and
 in `events.jsonl`, leaves checkpoints, the artifact and its proof in the folder. The steps of
-`train` stand in the order they run. Exit code 0 on success, 5 on a typed failure.
+`train` stand in the order they run; with several devices every process runs them, and the main one
+speaks and writes. Exit code 0 on success, 5 on a typed failure.
 """
 
 import argparse
@@ -13,24 +14,30 @@ from pathlib import Path
 from typing import Any
 
 import failures
+import libraries
+import process_group
 from podtune.core.artifact import EffectProof
 from podtune.core.events import WorkerResult
 from podtune.core.job import WorkerOrder
 from podtune.core.spec import AdapterKind
 from podtune.core.states import WorkerStage
 from progress import EventWriter
+from shutdown import Shutdown
 from training_run import Run
 
 HERE = Path(__file__).resolve().parent
 GOLDEN_PROMPTS = 4
+BUFFER_BYTES = 2**20
+"""Rotary tables and the like, which the plan does not count."""
 
 
 def train(run: Run) -> dict[str, str]:
-    """The whole way; returns the artifact's files and checksums."""
+    """The whole way; returns the artifact's files and checksums (of the main process)."""
     import optimisation
     from podtune.storage.artifact_folder import checksums
 
     run.work.mkdir(exist_ok=True)
+    me = process_group.join(run.plan.device.kind, run.plan.schedule.world)
     base, tokenizer = fetch_base_model(run)
     data = read_data(run, tokenizer)
     model = load_model(run, base)
@@ -38,6 +45,9 @@ def train(run: Run) -> dict[str, str]:
     adapted = attach_adapter(run, model)
     facts = optimisation.optimise(run, adapted, data) | data_facts(data)
     save(run, adapted, base, tokenizer, prompts, facts)
+    process_group.leave()
+    if not me.is_main:
+        return {}
     del adapted, model
     prove(run)
     return checksums(run.artifact)
@@ -49,7 +59,8 @@ def fetch_base_model(run: Run) -> tuple[Path, Any]:
     from podtune.data.template import TokenizerFolder
 
     run.events.stage(WorkerStage.DOWNLOADING)
-    folder = base_model.prepare(run.spec.base_model, Path(run.order.models_dir), run.events)
+    with process_group.main_first():
+        folder = base_model.prepare(run.spec.base_model, Path(run.order.models_dir), run.events)
     return folder, TokenizerFolder(folder)
 
 
@@ -59,7 +70,7 @@ def read_data(run: Run, tokenizer: Any) -> Any:
 
     run.events.stage(WorkerStage.LOADING)
     data = chat_dataset.load(run.order, run.job, tokenizer, run.events)
-    trained = sum(e.trained for e in data.train)
+    trained = data.trained_tokens
     if not trained:
         raise failures.PlanMismatchError("no token would be trained", code="zero_mask")
     planned = run.plan.tokens
@@ -76,68 +87,89 @@ def data_facts(data: Any) -> dict[str, Any]:
     return {
         "train_rows": data.train_rows,
         "examples": len(data.train),
-        "train_tokens": sum(len(e.input_ids) for e in data.train),
-        "trained_tokens": sum(e.trained for e in data.train),
+        "train_tokens": data.train_tokens,
+        "trained_tokens": data.trained_tokens,
         "packed_rows": len(data.rows),
         "validation_rows": len(data.held_out),
         "left_out_rows": len(data.findings),
-        "truncated_rows": 0,
+        "truncated_rows": data.counts.get("shortened", 0),
+        "truncated_tokens": data.tokens_left_out,
         "system_folded": data.folded,
         "stop_token_trained": True,
     }
 
 
 def load_model(run: Run, base: Path) -> Any:
-    """The frozen base model on the planned device."""
+    """The frozen base model on this process's device, in the planned bits and as large as planned."""
+    run.events.task("load base model", 0, 1, "")
+    libraries.load()
     import adapter
     import base_model
+    import document_attention
+    import sharding
+    import stored_bytes
 
-    plan = run.plan
-    run.events.task("load base model", 0, 1, "")
-    base_model.settle_threads(plan.device.cores)
+    plan, me = run.plan, process_group.member()
+    base_model.settle_threads(me.cores(plan.device.cores))
     base_model.refuse_other_device(plan.device.kind)
-    model = base_model.load(
-        base, precision=str(plan.spec.training.precision), device=plan.device.kind
-    )
-    loaded = sum(p.numel() for p in model.parameters())
-    adapter.refuse_off_plan("base model parameters", loaded, plan.base_model.total_parameters)
+    document_attention.register()
+    device = me.device(plan.device.kind)
+    spread = run.spec.training.sharding == "fsdp" and not me.is_alone
+    if spread:
+        sharding.refuse_unshardable(run.spec)
+    over = sharding.mesh(device) if spread else None
+    with process_group.in_turns():
+        model = base_model.load(
+            base,
+            precision=str(run.spec.training.precision),
+            bits=int(run.spec.adapter.bits),
+            device="cpu" if spread else device,
+        )
+        parameters, held = base_model.parameters(model), stored_bytes.stored_bytes(model)
+        adapter.refuse_off_plan(
+            "base model parameters", parameters, plan.base_model.total_parameters
+        )
+        stored_bytes.refuse_unquantised(model, int(run.spec.adapter.bits))
+        if not spread:  # the plan then counts one device's share
+            adapter.refuse_off_plan(
+                "bytes of the base model", held, plan.memory.weights, slack=BUFFER_BYTES
+            )
+        if spread:  # in turn too: one whole model at a time is in the machine's memory
+            model = sharding.spread(model, device, over)
+    run.events.facts(weight_bytes=held)
     run.events.task("load base model", 1, 1, "")
     return model
 
 
 def ask_before(run: Run, model: Any, tokenizer: Any, data: Any) -> dict[str, Any]:
-    """Golden prompts for the proof, and what the base model answers to held-out questions."""
+    """Golden prompts for the proof, and what the base model answers to held-out questions.
+
+    Every process asks: a model that is spread over devices needs them all in each pass.
+    """
+    import chat_dataset
     import generation
-    from podtune.data.rendering import prompt_text
     from prove import PROMPTS
 
     path = run.work / PROMPTS
-    if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
-    system = run.spec.data.system_prompt
+    known = path.read_text(encoding="utf-8") if path.is_file() else None
+    known = process_group.share(known)
+    if known:
+        return json.loads(known)
     wanted = run.spec.evaluate.samples if run.spec.evaluate.before_after else 0
-    chosen = data.held_out[:wanted]
-    texts = [prompt_text(c, tokenizer, system) for c in chosen]
+    chosen = chat_dataset.prompts(data.held_out[:wanted], tokenizer, run.order)
     before = generation.answers(
         model,
         tokenizer,
-        texts,
+        [asked.prompt for asked in chosen],
         lambda done, of: run.events.task("answers before", done, of, "answers"),
     )
-    samples: list[dict[str, str]] = []
-    for conversation, text, answer in zip(chosen, texts, before, strict=True):
-        last = max(i for i, m in enumerate(conversation.messages) if m.role == "assistant")
-        samples.append(
-            {
-                "prompt": text,
-                "question": conversation.messages[last - 1].text,
-                "expected": conversation.messages[last].text,
-                "before": answer,
-            }
-        )
-    golden = [prompt_text(c, tokenizer, system) for c in data.asked[:GOLDEN_PROMPTS]]
-    prompts = {"golden": golden, "samples": samples}
-    _write_atomically(path, json.dumps(prompts, ensure_ascii=False))
+    samples = [
+        {**asked._asdict(), "before": answer} for asked, answer in zip(chosen, before, strict=True)
+    ]
+    golden = chat_dataset.prompts(data.asked[:GOLDEN_PROMPTS], tokenizer, run.order)
+    prompts = {"golden": [asked.prompt for asked in golden], "samples": samples}
+    if process_group.member().is_main:
+        _write_atomically(path, json.dumps(prompts, ensure_ascii=False))
     return prompts
 
 
@@ -145,10 +177,13 @@ def attach_adapter(run: Run, model: Any) -> Any:
     """What is trained, in fp32; its size must be the plan's."""
     import adapter
     import document_attention
+    import fast_kernels
 
-    document_attention.register()
-    model.set_attn_implementation(document_attention.NAME)
-    return adapter.attach(model, run.plan)
+    attention = document_attention.choose_attention(run.plan.device.kind)
+    model.set_attn_implementation(attention.name)
+    adapted = adapter.attach(model, run.plan)
+    run.events.facts(kernels=fast_kernels.in_use(model, attention=attention.note))
+    return adapted
 
 
 def save(
@@ -158,16 +193,21 @@ def save(
     from safetensors.torch import save_file
 
     import artifact_writer
+    import base_model
     import generation
     import prove as proof
+    import tensorboard_log
 
     run.events.stage(WorkerStage.SAVING)
     model.eval()
     inner = model if run.spec.adapter.kind == AdapterKind.FULL else model.base_model.model
-    inner.set_attn_implementation("sdpa")
+    inner.set_attn_implementation(base_model.plain_attention(inner.config))
     logits = generation.next_token_logits(model, tokenizer, prompts["golden"])
+    if not process_group.member().is_main:
+        return
     save_file({"logits": logits.contiguous()}, run.work / proof.GOLDEN)
     artifact_writer.write(model, run.plan, base, run.artifact, facts["history"], facts)
+    tensorboard_log.keep(run.work, run.artifact)
 
 
 def prove(run: Run) -> None:
@@ -215,14 +255,33 @@ def _write_atomically(path: Path, text: str) -> None:
 
 def main() -> int:
     """Parse the arguments, train, and report how it went."""
+    import launch
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("job", type=Path, help="folder with order.json")
     parser.add_argument("--name", help="unique name of this attempt, to be found by")
     job: Path = parser.parse_args().job.resolve()
     order = WorkerOrder.model_validate_json((job / "order.json").read_text(encoding="utf-8"))
-    events = EventWriter(job / "events.jsonl", job=order.job, attempt=order.attempt)
+    if launch.needed(order):
+        return launch.run(Path(__file__).resolve(), job, order)
+    libraries.leave_out_unused(quantised=order.plan.spec.adapter.bits in (4, 8))
+    return attempt(job, order)
+
+
+def attempt(job: Path, order: WorkerOrder) -> int:
+    """Train in this process; its last word is a typed result."""
+    import launch
+    import rank_results
+
+    me = process_group.member()
+    events = (
+        EventWriter(job / "events.jsonl", job=order.job, attempt=order.attempt)
+        if me.is_main
+        else process_group.QuietWriter()
+    )
     try:
-        files = train(Run(order, job, events))
+        with Shutdown() as stop:
+            files = train(Run(order, job, events, stop))
     except Exception as error:  # noqa: BLE001 - the attempt's last word is a typed failure
         import traceback
 
@@ -230,11 +289,11 @@ def main() -> int:
 
         traceback.print_exc()
         try:
-            events.result(failures.describe(error))
-        except OSError:
+            rank_results.last_word(job, me, events, error)
+        except OSError:  # a full disk: make room for the word
             checkpoints.drop_unsealed(job / "checkpoints")
-            events.result(failures.describe(error))
-        return 5
+            rank_results.last_word(job, me, events, error)
+        return launch.end(me, 5)
     events.result(WorkerResult(ok=True, files=files))
     return 0
 

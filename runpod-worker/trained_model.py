@@ -26,9 +26,9 @@ def apply(base: Any, artifact: Path, spec: TrainingSpec, device: str) -> Any:
     """
     if is_whole(artifact):
         return load_base(spec, artifact, device).eval()
-    from peft import PeftModel
+    import expert_adapters
 
-    return PeftModel.from_pretrained(base, artifact).eval()
+    return expert_adapters.load(base, artifact).eval()
 
 
 def is_whole(artifact: Path) -> bool:

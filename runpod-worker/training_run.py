@@ -7,6 +7,7 @@ from podtune.core.job import WorkerOrder
 from podtune.core.plan import Plan
 from podtune.core.spec import TrainingSpec
 from progress import EventWriter
+from shutdown import Shutdown
 
 
 class Run(NamedTuple):
@@ -15,6 +16,8 @@ class Run(NamedTuple):
     order: WorkerOrder
     job: Path
     events: EventWriter
+    stop: Shutdown | None = None
+    """Tells when the process is asked to end; None where nobody listens."""
 
     @property
     def plan(self) -> Plan:

@@ -129,12 +129,16 @@ def errors_page() -> str:
     ]
     for code, kind in sorted(rows):
         parts.append(f"| `{code}` | {kind} | {errors.exit_code(getattr(errors, kind)(''))} |")
-    parts.append("\n## Failures of a training\n\n| code | what | advice |\n|---|---|---|")
+    parts.append(
+        "\n## Failures of a training\n\nWhatever happens, the last sealed checkpoint stays and "
+        "`podtune resume JOB` goes on from it.\n\n"
+        "| code | what | what the worker does itself | advice |\n|---|---|---|---|"
+    )
     sys.path.insert(0, str(ROOT / "runpod-worker"))
     import failures
 
     for code, advice in failures.ADVICE.items():
-        parts.append(f"| `{code}` | {advice.message} | {advice.advice} |")
+        parts.append(f"| `{code}` | {advice.message} | {advice.tried} | {advice.advice} |")
     return "\n".join(parts) + "\n"
 
 

@@ -38,6 +38,8 @@ def test_every_unit_test_has_its_module(root):
 
 
 @pytest.mark.parametrize("program", ["train_lora", "prove", "chat_dataset", "progress", "failures",
-    "checkpoints", "packed_trainer", "base_model", "generation", "artifact_writer"])  # fmt: skip
+    "checkpoints", "packed_trainer", "base_model", "generation", "artifact_writer",
+    "guarded_steps", "guarded_training", "memory_ladder", "random_state", "restarts", "shutdown",
+    "stall_watch", "training_callbacks"])  # fmt: skip
 def test_every_worker_file_has_its_test(program, root):
     assert (root / "tests" / "worker" / f"test_{program}.py").is_file()

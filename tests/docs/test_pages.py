@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from podtune.core.spec import Method
+from podtune.data import reader
+from podtune.data.record import ReadOptions
 from support.home import Home
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -140,3 +143,34 @@ def test_the_tree_names_no_machine(root):
         text = path.read_text(encoding="utf-8", errors="replace")
         found += [f"{name}: {h}" for h in [*hosts, "/work" + "/", "/root" + "/"] if h in text]
     assert found == []
+
+
+METHODS = {"sft": ["sft"], "dpo, orpo": ["dpo", "orpo"], "kto": ["kto"], "cpt": ["cpt"]}
+
+
+def test_the_rows_of_the_page_on_methods_are_fit_for_them(root, tmp_path):
+    page = (root / "docs/how-to/methods.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## ([a-z, ]+): .*?\n(.*?)(?=^## |\Z)", page, re.M | re.S))
+    assert set(sections) == set(METHODS)
+    for heading, text in sections.items():
+        (rows,) = [body for language, body in FENCE.findall(text) if language == "json"]
+        path = tmp_path / "rows.jsonl"
+        path.write_text(rows, encoding="utf-8")
+        for method in METHODS[heading]:
+            report = reader.inspect(path, ReadOptions(method=Method(method))).report
+            assert (method, report.good_rows) == (method, len(rows.splitlines()))
+            assert report.errors() == []
+
+
+def test_the_commands_of_the_page_on_methods_run(root, tiny, tmp_path):
+    page = (root / "docs/how-to/methods.md").read_text(encoding="utf-8")
+    said = "".join(body for language, body in FENCE.findall(page) if language == "console")
+    commands = [line.split() for line in said.splitlines()]
+    assert len(commands) == 3
+    home = Home(tmp_path / "home", tmp_path)
+    for _, *words in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "podtune", *words, "--model", str(tiny)], env=home.environment,
+            cwd=root, capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -106,6 +106,9 @@ def test_cancel_ends_the_whole_process_group_and_resume_goes_on(home, data, tiny
     cancelled = home.run("cancel", job)
     assert cancelled.returncode == 0, cancelled.stderr
     assert "processes ended" in cancelled.stderr
+    kept = [e.step for e in home.events(job) if e.message == "saved"][-1]
+    assert kept == max(home.losses(job)), "of the last whole step, not the last that was due"
+    assert home.events(job)[-1].result.error_code == "interrupted"
     assert not psutil.pid_exists(worker.pid) or not worker.is_running()
     assert not home.workers()
     again = home.run("cancel", job)
@@ -113,9 +116,25 @@ def test_cancel_ends_the_whole_process_group_and_resume_goes_on(home, data, tiny
     assert "ended already" in again.stderr
     resumed = home.json("resume", job, timeout=240)
     assert resumed["outcome"] == "completed"
+    assert [e.step for e in home.events(job) if e.message == "resumed"] == [kept]
     refused = home.run("resume", job)
     assert refused.returncode == 2
     assert "completed" in refused.stderr
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_that_is_asked_to_end_saves_and_says_so(home, data, tiny):
+    """As a machine does that is taken away: SIGTERM from outside, and nobody cancelled."""
+    job = submit(home, data, tiny)
+    home.wait_for_step(job, 12)
+    (worker,) = home.workers()
+    worker.terminate()
+    failed = ended(home, job)
+    assert (failed["outcome"], failed["error_code"]) == (Outcome.FAILED, "interrupted")
+    assert "podtune resume" in failed["advice"]
+    saved = [e.step for e in home.events(job) if e.message == "saved"]
+    assert saved[-1] == max(home.losses(job))
+    assert not home.workers()
 
 
 @pytest.mark.timeout(300)

@@ -30,6 +30,7 @@ def device(kind: str = "cpu", memory_gib: float = 16, cores: int = 2, bf16: bool
         memory_bytes=int(memory_gib * GIB),
         cores=cores,
         bf16=bf16,
+        count=cores,
     )
 
 

@@ -7,6 +7,8 @@ records every request.
 
 import hashlib
 import json
+import socket
+import struct
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +29,8 @@ class HubServer:
         token: str | None = None,
         cut_after: int | None = None,
         private: frozenset[str] = frozenset(),
+        faults: list[str | int] | None = None,
+        ranges: bool = True,
     ) -> None:
         """Start serving.
 
@@ -35,13 +39,18 @@ class HubServer:
             gated: Refused altogether.
             gated_files: Described to anybody, their files refused: what the real Hub does.
             token: When given, any other bearer token is rejected.
-            cut_after: Break the connection after so many bytes of a safetensors or parquet file.
+            cut_after: Break the connection at so many bytes of a safetensors or parquet file.
+            faults: How the next requests for such a file fail, one by one: a status to answer
+                with, `reset`, `cut:N` (break off at byte N), `flip` (a byte is wrong).
+            ranges: Whether a part of a file can be asked for.
             private: Seen by nobody without the token.
         """
         self.repositories = dict(repositories)
         self.gated, self.gated_files = gated, gated_files
         self.token, self.cut_after = token, cut_after
         self.private = private
+        self.faults, self.ranges = list(faults or ()), ranges
+        self.asked_ranges: list[str | None] = []
         self.requests: list[tuple[str, str]] = []
         hub = self
 
@@ -160,20 +169,47 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "EntryNotFound", "Entry not found", body=body)
             return
         content = path.read_bytes()
-        self.send_response(200)
+        large = body and file.endswith((".safetensors", ".parquet"))
+        fault = self.server_of.faults.pop(0) if large and self.server_of.faults else None
+        if isinstance(fault, int):
+            self._refuse(fault, None, "try again", body=True)
+            return
+        if fault == "reset":
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.close()
+            self.close_connection = True
+            return
+        start = self._start(content, large)
         self.send_header("X-Repo-Commit", commit_of(folder))
         self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
         self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        if not body:
-            return
-        cut = self.server_of.cut_after
-        if cut is not None and file.endswith((".safetensors", ".parquet")):
-            self.wfile.write(content[:cut])
-            self.close_connection = True
-            return
-        self.wfile.write(content)
+        if body:
+            self._send_from(start, content, fault if large else None, large)
+
+    def _start(self, content: bytes, large: bool) -> int:
+        """Answer with the part that was asked for, or with the whole."""
+        asked = self.headers.get("Range")
+        if large:
+            self.server_of.asked_ranges.append(asked)
+        if not asked or not self.server_of.ranges:
+            self.send_response(200)
+            return 0
+        start = int(asked.removeprefix("bytes=").split("-")[0])
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        return start
+
+    def _send_from(self, start: int, content: bytes, fault: str | None, large: bool) -> None:
+        cut = self.server_of.cut_after if large else None
+        if fault and fault.startswith("cut:"):
+            cut = int(fault.removeprefix("cut:"))
+        if fault == "flip":
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        self.wfile.write(content[start:cut])
+        self.close_connection = self.close_connection or cut is not None
 
     def _folder(self, name: str, *, files: bool, body: bool) -> Path | None:
         hub = self.server_of

@@ -75,3 +75,41 @@ def write_rows(path: Path, count: int = 24) -> Path:
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def write_pairs(path: Path, count: int = 16) -> Path:
+    """Preference pairs: the better answer names the button, the worse one does not."""
+    rows = [
+        {
+            "prompt": [{"role": "user", "content": f"how do I reset grinder {n}?"}],
+            "chosen": [{"role": "assistant", "content": f"hold button {n} for {n + 3} seconds."}],
+            "rejected": [{"role": "assistant", "content": f"no idea, ask somebody else {n}."}],
+        }
+        for n in range(count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def write_rated(path: Path, count: int = 16) -> Path:
+    """Answers that are good or bad by themselves."""
+    rows = [
+        {
+            "prompt": f"how do I reset grinder {n}?",
+            "completion": f"hold button {n}." if n % 2 else f"no idea about {n}.",
+            "label": bool(n % 2),
+        }
+        for n in range(count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def write_texts(path: Path, count: int = 16) -> Path:
+    """Plain texts, one a line."""
+    rows = [
+        {"text": f"To reset grinder {n}, hold button {n} for {n + 3} seconds. " * (1 + n % 3)}
+        for n in range(count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path

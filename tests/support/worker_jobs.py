@@ -28,7 +28,7 @@ def make(job: Path, base: Path, data: Path, stated: Mapping[str, object]) -> Pat
     request = planner.source_request(str(data), {"base_model.name": str(base), **stated})
     settings = Settings(home=job / "home")
     plan = planner.make_plan(request, settings)
-    rows = sources.read(str(data), plan.spec.data, settings, fresh=False)
+    rows = sources.read(str(data), plan.spec.data, settings, fresh=False, method=plan.spec.method)
     canonical.write(rows.conversations, job / "data" / "train.jsonl")
     order = WorkerOrder(
         job="demo", attempt=1, plan=plan, train_file="data/train.jsonl",

@@ -2,7 +2,7 @@ import pytest
 
 from podtune.core.events import MARKER, EventKind, Metrics, WorkerResult, parse_line
 from podtune.core.states import WorkerStage
-from progress import EventWriter, Speed, step_metrics
+from progress import RESERVE, RESERVE_BYTES, EventWriter, Speed, step_metrics
 
 
 def read(path):
@@ -32,6 +32,23 @@ def test_a_second_attempt_starts_on_a_line_of_its_own(tmp_path):
     assert cut is None
     assert whole is not None
     assert whole.attempt == 2
+
+
+def test_a_worker_that_started_itself_again_goes_on_counting(tmp_path):
+    path = tmp_path / "events.jsonl"
+    EventWriter(path, job="demo", attempt=1).stage(WorkerStage.TRAINING)
+    first = EventWriter(path, job="demo", attempt=2)
+    first.stage(WorkerStage.LOADING)
+    first.stage(WorkerStage.TRAINING)
+    EventWriter(path, job="demo", attempt=2).stage(WorkerStage.LOADING)
+    assert [(e.attempt, e.seq) for e in read(path)] == [(1, 0), (2, 0), (2, 1), (2, 2)]
+
+
+def test_room_is_kept_for_the_last_word(tmp_path):
+    events = EventWriter(tmp_path / "events.jsonl", job="demo", attempt=1)
+    assert (tmp_path / RESERVE).stat().st_size == RESERVE_BYTES
+    events.result(WorkerResult(ok=False, error_code="disk_full"))
+    assert not (tmp_path / RESERVE).exists()
 
 
 def test_task_progress_is_thinned_but_its_end_always_told(tmp_path):

@@ -13,6 +13,7 @@ from podtune.core.events import TrainingEvent
 from podtune.core.job import Job
 from podtune.core.plan import Plan
 from podtune.core.wire import TrainingStatus
+from podtune.data import method_fit
 from podtune.data.record import ReadOptions
 
 
@@ -54,15 +55,19 @@ class Client:
         columns: Mapping[str, str] | None = None,
         *,
         fix: Sequence[str] = (),
+        method: str = "sft",
     ) -> DatasetReport:
         """Judge a source; bad rows are findings in the report, with their lines.
 
         Args:
             source: A file, a folder, a pattern, or an address (`https://`, `s3://`, `hf://`).
-            columns: Role (`prompt`, `completion`, `system`) -> column.
+            columns: Role (`prompt`, `completion`, `system`, `label`, `text`) -> column.
             fix: Repairs consented to, by name, or `all`.
+            method: What is to be learnt; it decides which rows are fit.
         """
-        options = ReadOptions(columns=dict(columns or {}), fixes=frozenset(fix))
+        options = ReadOptions(
+            columns=dict(columns or {}), fixes=frozenset(fix), method=method_fit.of_name(method)
+        )
         return self._service.check(str(source), options)
 
     def plan(
@@ -124,7 +129,7 @@ class Client:
         return self._service.resume(job_id)
 
     def artifact(self, job_id: str, to: Path | str | None = None) -> Path:
-        """The verified artifact's folder, or a copy of it at `to`."""
+        """The verified artifact's folder, or a copy at `to`: a folder, or one `.tar.gz`."""
         return self._service.artifact(job_id, Path(to) if to is not None else None)
 
     def receipt(self, job_id: str) -> SignedReceipt:

@@ -14,9 +14,9 @@ from podtune.app.fetch import OnProgress
 from podtune.app.settings import Settings
 from podtune.core.dataset import Conversation, DatasetReport, Finding, Severity
 from podtune.core.errors import PodtuneError
-from podtune.core.spec import DataSpec
+from podtune.core.spec import DataSpec, Method
 from podtune.core.units import plural
-from podtune.data import histogram, reader
+from podtune.data import histogram, method_fit, reader
 from podtune.data.findings import CODES
 from podtune.data.lengths import Estimate, estimate
 from podtune.data.quality import sensitive
@@ -76,7 +76,7 @@ def examine(
     with sources.looked_at(source, settings, on_progress) as path:
         found = reader.inspect(path, options, sample.take)
         report = found.report.model_copy(update={"source": sources.stored(source)})
-        lengths = _lengths(found, sample, model, settings)
+        lengths = _lengths(found, sample, model, settings, options.method)
         facts = _contract(report, found)
         facts |= _additions(report, found, lengths, options)
         facts["training"] = _training(path, report, options, model, settings)
@@ -99,12 +99,16 @@ class _Sample:
 
 
 def _lengths(
-    found: reader.Inspected, sample: _Sample, model: str | None, settings: Settings
+    found: reader.Inspected,
+    sample: _Sample,
+    model: str | None,
+    settings: Settings,
+    method: Method,
 ) -> Estimate | None:
     if not found.report.good_rows:
         return None
     folder = tokenizers.at_hand(model, settings)
-    return estimate(found.sizes, sample.rows, folder)
+    return estimate(found.sizes, sample.rows, folder, method)
 
 
 def _contract(report: DatasetReport, found: reader.Inspected) -> dict[str, Any]:
@@ -253,6 +257,7 @@ def _training(
     stated |= {f"data.{name}": value for name, value in options.named().items()}
     stated |= {"data.columns": options.columns} if options.columns else {}
     stated |= {"base_model.name": model} if model else {}
+    stated |= {"method": options.method.value} if options.method is not Method.SFT else {}
     try:
         plan = planner.make_plan(planner.source_request(str(path), stated), settings)
     except PodtuneError as error:
@@ -290,8 +295,15 @@ def _verdict(source: str, report: DatasetReport, options: ReadOptions) -> tuple[
         words = f"{mendable} of {plural(errors, 'bad row')} can be mended"
         return words, f"podtune data convert {shown}{said}{fixes} -o {_clean_name(source)}"
     if not report.good_rows:
+        other = method_fit.other_method(report)
+        if other is not None:
+            return (
+                f"no data for {options.method.value}",
+                f"podtune train {shown}"
+                + _train_flags(options.model_copy(update={"method": other})),
+            )
         return "cannot be trained on", _way_out(report, check)
-    train = f"podtune train {shown}{said}"
+    train = f"podtune train {shown}{_train_flags(options)}"
     if report.errors():
         return f"ready without {plural(errors, 'bad row')}", f"{train} --skip-bad-rows"
     return "ready", train
@@ -316,9 +328,17 @@ def _way_out(report: DatasetReport, check: str) -> str:
     return f"correct what is listed, then: {check}"
 
 
+def _train_flags(options: ReadOptions) -> str:
+    """The options as `podtune train` takes them."""
+    method = options.method
+    said = _flags(options.model_copy(update={"method": Method.SFT}))
+    return said if method is Method.SFT else f"{said} --set method={method.value}"
+
+
 def _flags(options: ReadOptions) -> str:
     """The options as `podtune data` takes them."""
     words = [w for r, c in options.columns.items() for w in ("--map", f"{r}={c}")]
     words += [w for name, value in options.named().items() for w in (f"--{name}", value)]
     words += [w for name in sorted(options.fixes) for w in ("--fix", name)]
+    words += ["--method", options.method.value] if options.method is not Method.SFT else []
     return "".join(f" {shlex.quote(word)}" for word in words)

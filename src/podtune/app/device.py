@@ -1,5 +1,6 @@
 """What this machine can compute with, found without importing torch: cuda, then mps, then cpu."""
 
+import importlib.util
 import os
 import platform
 import shutil
@@ -10,7 +11,7 @@ from typing import Final
 
 import psutil
 
-from podtune.app.settings import visible_card
+from podtune.app.settings import visible_card, visible_cards
 from podtune.core.errors import SpecError
 from podtune.core.plan import Device
 from podtune.core.units import MIB
@@ -20,6 +21,9 @@ _NVIDIA_QUERY: Final = (
     "--query-gpu=name,memory.total,compute_cap",
     "--format=csv,noheader,nounits",
 )
+
+KERNELS: Final = ("causal_conv1d", "fla", "flash_attn")
+"""Libraries for a CUDA card that the training uses where they are there."""
 
 
 def detect(wanted: str = "auto") -> Device:
@@ -52,16 +56,7 @@ def _cuda() -> Device | None:
     card = visible_card()
     if not card:
         return None
-    try:
-        answer = subprocess.run(
-            [program, f"--id={card}", *_NVIDIA_QUERY],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None
+    answer = _ask(program, f"--id={card}", *_NVIDIA_QUERY)
     fields = [part.strip() for part in answer.strip().split("\n")[0].rsplit(",", 2)]
     if len(fields) != 3:
         return None
@@ -73,7 +68,28 @@ def _cuda() -> Device | None:
         memory_bytes=_memory_limit() if shared else int(float(memory)) * MIB,
         cores=_cores(),
         bf16=capability.split(".")[0].isdigit() and int(capability.split(".")[0]) >= 8,  # Ampere
+        count=_cards_like(program, name),
+        kernels=tuple(name for name in KERNELS if importlib.util.find_spec(name)),
     )
+
+
+def _cards_like(program: str, name: str) -> int:
+    """Cards of this name that the user lets be seen; 1 at least, which was seen just now."""
+    visible = visible_cards()
+    if visible is not None:
+        return max(1, len(visible))
+    names = _ask(program, "--query-gpu=name", "--format=csv,noheader").splitlines()
+    return max(1, sum(line.strip().startswith(name) for line in names))
+
+
+def _ask(program: str, *arguments: str) -> str:
+    """What nvidia-smi answers; empty where it fails."""
+    try:
+        return subprocess.run(
+            [program, *arguments], capture_output=True, text=True, timeout=20, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _mps() -> Device | None:
@@ -96,6 +112,7 @@ def _cpu() -> Device:
         memory_bytes=_memory_limit(),
         cores=_cores(),
         bf16=_cpu_has_bf16(),
+        count=_cores(),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from podtune.app import receipts, speed
 from podtune.app.installation import signing_key
 from podtune.app.progress import fold
-from podtune.app.settings import Settings
+from podtune.app.settings import Settings, cards_for
 from podtune.core.artifact import Artifact
 from podtune.core.dataset import DatasetReport
 from podtune.core.errors import ArtifactError, DatasetError
@@ -75,7 +75,8 @@ class LocalEffects:
                 return running[0]
             began = job.intent_at or job.created_at
             return Instance(id=f"ended:{name}", name=name, started_at=began)
-        return self._provider.launch(LaunchRequest(name, folder.path, self._environment))
+        environment = {**self._environment, **cards_for(job.plan.spec.where.count)}
+        return self._provider.launch(LaunchRequest(name, folder.path, environment))
 
     def verify(self, job: Job) -> Artifact:
         """Check the artifact against the worker's own checksums.

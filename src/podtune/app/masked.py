@@ -9,9 +9,9 @@ from podtune.app.settings import Settings
 from podtune.core.dataset import Conversation
 from podtune.data import reader, reports
 from podtune.data.findings import CODES
-from podtune.data.masks import IGNORED, encode, folded
+from podtune.data.labels import IGNORED
+from podtune.data.masks import encode, folded, labelled
 from podtune.data.record import ReadOptions
-from podtune.data.rendering import Renderer
 from podtune.data.template import TemplateRefusedError, TokenizerFolder
 from podtune.intake.defaults import DEFAULT_BASE_MODEL
 
@@ -61,7 +61,7 @@ def examine(  # noqa: PLR0913 - what `podtune data mask` can be told
     reports.refuse_bad_rows(report, skip=True)
     folder = tokenizers.bring(model, settings)
     encoded = encode(kept, folder, system_prompt=system_prompt, max_length=max_length)
-    counts = Counter(f.code for f in encoded.findings)
+    counts = Counter(f.code for f in encoded.findings) + Counter(encoded.counts)
     return {
         "source": sources.stored(source),
         "model": model or DEFAULT_BASE_MODEL,
@@ -97,27 +97,33 @@ def _shown(
     problem = encoded.findings[0] if encoded.findings else None
     value["problem"] = problem.message if problem else None
     try:
-        texts = Renderer(folder, system_prompt).documents(row)
+        documents = labelled(row, folder, system_prompt)
     except TemplateRefusedError:
         return value
-    for number, text in enumerate(texts):
-        found = folder.tokenizer.encode(text.text, add_special_tokens=False)
-        labels = encoded.examples[number].labels if not problem else [IGNORED] * len(found.ids)
-        ends = [0, *itertools.accumulate((right for _, right in found.offsets), max)]
+    for text, tokens in documents:
+        # a stop token that was added has no place in the text
+        beyond = [(len(text), len(text))] * (len(tokens.ids) - len(tokens.encoding.ids))
+        offsets = [*tokens.encoding.offsets, *beyond]
+        ends = [0, *itertools.accumulate((right for _, right in offsets), max)]
         value["documents"].append(
             {
                 "tokens": [
                     # tokens of one character share its place: the first of them shows it
                     {
-                        "text": text.text[max(left, end) : right],
+                        "text": text[max(left, end) : right] or _added(folder, token, left, text),
                         "id": token,
-                        "trained": label != IGNORED,
+                        "trained": problem is None and label != IGNORED,
                     }
                     for token, (left, right), label, end in zip(
-                        found.ids, found.offsets, labels, ends, strict=False
+                        tokens.ids, offsets, tokens.labels, ends, strict=False
                     )
                 ],
-                "cut": max_length if max_length and len(found.ids) > max_length else None,
+                "cut": max_length if max_length and len(tokens.ids) > max_length else None,
             }
         )
     return value
+
+
+def _added(folder: TokenizerFolder, token: int, place: int, text: str) -> str:
+    """What an added token is called; nothing of one that shares its place with another."""
+    return (folder.tokenizer.id_to_token(token) or "") if place == len(text) else ""

@@ -8,13 +8,13 @@ from podtune.app import sources, speed
 from podtune.app.settings import Settings
 from podtune.core.dataset import Conversation, DatasetReport
 from podtune.core.errors import DatasetError, SpecError
-from podtune.core.plan import FieldNote, Origin, Plan
+from podtune.core.plan import BaseModelFacts, FieldNote, Origin, Plan
 from podtune.core.request import TrainingRequest
-from podtune.core.spec import AUTO, TrainingSpec
+from podtune.core.spec import AUTO, Method, TrainingSpec
 from podtune.core.units import plural
-from podtune.data import lengths, reports, split
+from podtune.data import lengths, method_fit, reports, split, text_pieces, units
 from podtune.data.findings import CODES
-from podtune.data.masks import encode, folded
+from podtune.data.masks import folded
 from podtune.data.reader import Dataset
 from podtune.data.template import TokenizerFolder
 from podtune.intake.resolve import read_spec_file, resolve
@@ -24,6 +24,9 @@ from podtune.storage import base_models
 
 VALIDATION_SUFFIX = ".validation"
 """`tickets.validation.jsonl` beside `tickets.jsonl` is taken as its held-out rows."""
+
+MOST_SHORTENED = 0.2
+"""Share of the rows that `long_rows: shorten` may shorten; past it max_length is a mistake."""
 
 
 class _Data(NamedTuple):
@@ -55,6 +58,7 @@ def make_plan(request: TrainingRequest, settings: Settings) -> Plan:
         location=str(located.folder) if located.folder else None,
         download_bytes=located.download_bytes,
     )
+    spec = _with_piece_length(spec, notes, data, facts)
     counted = _lengths(data, spec, located)
     device = devices.detect(spec.where.gpu)
     return planning.plan(
@@ -68,7 +72,7 @@ def make_plan(request: TrainingRequest, settings: Settings) -> Plan:
             lengths=counted,
             train_rows=len(data.train),
             validation_rows=len(data.validation),
-            packable=model_facts.keeps_documents_apart(located.config),
+            packable=model_facts.keeps_documents_apart(facts, device.kernels),
             reached_speeds=speed.reached(settings.speed),
             minutes=request.minutes,
             warnings=tuple(data.warnings),
@@ -135,7 +139,8 @@ def _read(spec: TrainingSpec, settings: Settings) -> _Data:
         if not train:
             raise DatasetError("the split leaves no row to train on", code="no_examples")
         if not validation and spec.data.validation:
-            warnings.append("too few different questions to hold any out")
+            what = "texts" if spec.method is Method.CPT else "questions"
+            warnings.append(f"too few different {what} to hold any out")
         return _Data(train, validation, whole.report, None, warnings)
     held = _fit_rows(spec.data.validation_source, spec, settings)
     leaks = split.leaking_lines(kept, held.conversations)
@@ -149,8 +154,9 @@ def _read(spec: TrainingSpec, settings: Settings) -> _Data:
 
 def _fit_rows(source: str, spec: TrainingSpec, settings: Settings) -> Dataset:
     """The rows of a source, refused where rows are bad or a choice is open."""
-    rows = sources.read(source, spec.data, settings, fresh=True)
+    rows = sources.read(source, spec.data, settings, fresh=True, method=spec.method)
     reports.refuse_open_choices(rows.report)
+    method_fit.refuse_other_data(rows.report, spec.method)
     reports.refuse_bad_rows(rows.report, skip=spec.data.on_bad_rows == "skip")
     return rows
 
@@ -205,24 +211,52 @@ def _pinned(
     return spec.model_copy(update={"base_model": base})
 
 
+def _with_piece_length(
+    spec: TrainingSpec, notes: dict[str, FieldNote], data: _Data, facts: BaseModelFacts
+) -> TrainingSpec:
+    """The spec with the length of the pieces that texts are divided into, where nobody said it."""
+    if spec.method is not Method.CPT or spec.training.max_length != AUTO:
+        return spec
+    characters = sum(len(row.messages[0].text) for row in data.train)
+    most = min(facts.max_positions, facts.window or facts.max_positions)
+    length = text_pieces.piece_length(round(characters / lengths.CHARACTERS_PER_TOKEN), most)
+    notes["training.max_length"] = notes["training.max_length"].model_copy(
+        update={"value": length, "why": "texts are divided into pieces so long; nothing is lost"}
+    )
+    training = spec.training.model_copy(update={"max_length": length})
+    return spec.model_copy(update={"training": training})
+
+
 def _lengths(data: _Data, spec: TrainingSpec, located: base_models.Located) -> lengths.Lengths:
-    if located.folder is None:
-        return lengths.estimated(data.train, data.validation)
-    folder = TokenizerFolder(located.folder)
-    system = spec.data.system_prompt
     stated = spec.training.max_length
     limit = None if stated == AUTO else int(stated)
-    train = encode(data.train, folder, system_prompt=system, max_length=limit)
-    held = encode(data.validation, folder, system_prompt=system, max_length=limit)
+    if located.folder is None:
+        return lengths.estimated(data.train, data.validation, spec.method, limit)
+    folder = TokenizerFolder(located.folder)
+    system = spec.data.system_prompt
+    train, held = (
+        units.encode(
+            spec.method,
+            rows,
+            folder,
+            system_prompt=system,
+            max_length=limit,
+            long_rows=spec.training.long_rows,
+        )
+        for rows in (data.train, data.validation)
+    )
     findings = train.findings + held.findings
-    if findings and (spec.data.on_bad_rows == "stop" or not train.examples):
+    if findings and (spec.data.on_bad_rows == "stop" or not train.units):
         raise DatasetError(
             f"{len(findings)} rows of {spec.data.source!r} cannot be trained on with {located.name}",
             code=findings[0].code,
             hint=findings[0].advice + "; or train on the others with --skip-bad-rows",
             context={"findings": [f.model_dump(mode="json") for f in findings]},
         )
-    into_questions = folded((*data.train, *data.validation), folder, system)
+    units.refuse_one_sided(spec.method, train.units)
+    _refuse_much_shortened(train, spec)
+    is_text = spec.method is Method.CPT
+    into_questions = 0 if is_text else folded((*data.train, *data.validation), folder, system)
     if into_questions:
         data.warnings.append(f"{CODES['system_folded'].message} ({plural(into_questions, 'row')})")
     if findings:
@@ -230,7 +264,36 @@ def _lengths(data: _Data, spec: TrainingSpec, located: base_models.Located) -> l
         data.warnings.append(
             f"{len(findings)} rows are left out: {findings[0].message} (lines {_some(lines)})"
         )
-    return lengths.counted(train.examples, held.examples)
+    data.warnings.extend(_notes(units.joined((train, held))))
+    return lengths.counted(train.units, held.units)
+
+
+def _refuse_much_shortened(train: units.Units, spec: TrainingSpec) -> None:
+    """Raise where `long_rows: shorten` would cut so many rows that max_length is a mistake.
+
+    Raises:
+        DatasetError: with the figures.
+    """
+    count, total = train.counts.get("shortened", 0), len(train.units)
+    if count > MOST_SHORTENED * total:
+        raise DatasetError(
+            f"{count} of {total} rows are over training.max_length {spec.training.max_length}; "
+            f"shortened, they would lose {train.tokens_left_out} tokens",
+            code="too_much_shortened",
+            hint="leave training.max_length at auto, or make it longer; at most "
+            f"{MOST_SHORTENED:.0%} of the rows are shortened",
+            context={"rows": count, "tokens_left_out": train.tokens_left_out},
+        )
+
+
+def _notes(encoded: units.Units) -> list[str]:
+    """What was done to rows that are trained on, in words."""
+    words: list[str] = []
+    for code, count in encoded.counts.items():
+        lines = [n.line for n in encoded.notes if n.code == code and n.line]
+        at = f" (lines {_some(lines)})" if lines else ""
+        words.append(f"{CODES[code].message}: {count}{at}; {CODES[code].advice}")
+    return words
 
 
 def source_request(

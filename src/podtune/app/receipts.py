@@ -54,6 +54,7 @@ def make(
             "rejected_rows": plan.report.rows - plan.report.good_rows,
             "left_out_rows": facts.get("left_out_rows", 0),
             "truncated_rows": facts.get("truncated_rows", 0),
+            "truncated_tokens": facts.get("truncated_tokens", 0),
             "train_rows": facts.get("train_rows"),
             "validation_rows": facts.get("validation_rows"),
             "validation_sha256": plan.validation_report.sha256 if plan.validation_report else None,
@@ -151,7 +152,11 @@ def _training(facts: dict[str, Any]) -> dict[str, object]:
         "tokens_processed",
         "tokens_per_second",
         "adapter_parameters",
+        "weight_bytes",
         "peak_memory_bytes",
+        "world_size",
+        "kernels",
+        "ladder",
         "resumed_from_step",
     )
     return {name: facts.get(name) for name in names}

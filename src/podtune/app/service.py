@@ -36,7 +36,7 @@ from podtune.core.states import Desired, JobPhase, Outcome
 from podtune.core.wire import TrainingStatus, status_of
 from podtune.data import canonical, reader
 from podtune.data.record import ReadOptions
-from podtune.storage import artifact_folder
+from podtune.storage import archive, artifact_folder
 from podtune.workflow import driver as workflow_driver
 from podtune.workflow.folder import EventTail, JobFolder
 from podtune.workflow.reconciler import OCCUPYING
@@ -212,6 +212,10 @@ class Service:
     def artifact(self, job_id: str, to: Path | None = None) -> Path:
         """The folder of a completed job's artifact, or a verified copy of it.
 
+        Args:
+            job_id: Of the job.
+            to: Where the copy goes: a folder, or one archive where it ends in `.tar.gz`.
+
         Raises:
             NotFoundError: the job has none.
             ArtifactError: it was changed since it was signed.
@@ -226,7 +230,12 @@ class Service:
                 code="bad_signature",
                 hint="the artifact was replaced; train again",
             )
-        return artifact_folder.copy(folder, to.expanduser().absolute()) if to else folder
+        if to is None:
+            return folder
+        target = to.expanduser().absolute()
+        if archive.is_archive(target):
+            return archive.pack(folder, target).path
+        return artifact_folder.copy(folder, target)
 
     def receipt(self, job_id: str) -> SignedReceipt:
         """The signed receipt of a completed job, or of an artifact's folder."""
@@ -311,7 +320,13 @@ class Service:
             pairs.append((held, VALIDATION_FILE, plan.validation_report))
         for source, name, report in pairs:
             try:
-                rows = sources.read(source, plan.spec.data, self.settings, fresh=False)
+                rows = sources.read(
+                    source,
+                    plan.spec.data,
+                    self.settings,
+                    fresh=False,
+                    method=plan.spec.method,
+                )
                 written = canonical.write(rows.conversations, folder.data_file(name))
             except NotFoundError as error:
                 raise _changed(source) from error

@@ -159,13 +159,31 @@ def worker_environment() -> dict[str, str]:
     # trainings on the same cores slowed each other down 2-15 times; this costs an idle machine
     # little, always sleeping 10-30 % (bench/contention.py, bench/training.py).
     waiting = {"GOMP_SPINCOUNT": "3000"}
-    kept["CUDA_VISIBLE_DEVICES"] = visible_card()  # one process trains on one card
+    kept |= cards_for(1)
     return waiting | kept | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def cards_for(count: int) -> dict[str, str]:
+    """The variable that lets a training see the first `count` cards the user lets be seen.
+
+    Never more: with two in sight, a single process of transformers would copy the model to both.
+    """
+    visible = visible_cards()
+    named = [str(number) for number in range(count)] if visible is None else list(visible)
+    return {"CUDA_VISIBLE_DEVICES": ",".join(named[:count])}
 
 
 def visible_card() -> str:
     """The card that trains: the first that the user lets be seen; "" lets none be seen."""
     return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+
+
+def visible_cards() -> tuple[str, ...] | None:
+    """The cards that the user lets be seen; None for all of the machine."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return None
+    return tuple(card.strip() for card in named.split(",") if card.strip())
 
 
 def driver_environment(settings: Settings) -> dict[str, str]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from podtune.app import fetch
 from podtune.app.settings import Settings
-from podtune.core.spec import DataSpec
+from podtune.core.spec import DataSpec, Method
 from podtune.data import canonical, reader
 from podtune.data.reader import Dataset
 from podtune.data.record import ReadOptions
@@ -48,8 +48,8 @@ def stored(source: str) -> str:
     return unsigned(source) if is_address(source) else str(Path(source).expanduser().absolute())
 
 
-def options_of(data: DataSpec) -> ReadOptions:
-    """What a spec says about how its data is read."""
+def options_of(data: DataSpec, method: Method = Method.SFT) -> ReadOptions:
+    """What a spec says about how its data is read, and for which method."""
     fixes = frozenset(data.fix)
     if data.redact_pii:
         fixes |= {"redact-pii"}
@@ -60,6 +60,7 @@ def options_of(data: DataSpec) -> ReadOptions:
         member=data.member,
         format=data.format,
         fixes=fixes,
+        method=method,
     )
 
 
@@ -99,9 +100,14 @@ def looked_at(
         yield fetch.fetch(source, Path(folder) / "data", settings, on_progress)
 
 
-def read(source: str, data: DataSpec, settings: Settings, *, fresh: bool) -> Dataset:
-    """The good rows of a source as a spec wants them read, with their sum in the report."""
-    rows = reader.read(kept(source, settings, fresh=fresh), options_of(data))
+def read(
+    source: str, data: DataSpec, settings: Settings, *, fresh: bool, method: Method = Method.SFT
+) -> Dataset:
+    """The rows of a source that are fit for a method, as a spec wants them read.
+
+    Their sum stands in the report.
+    """
+    rows = reader.read(kept(source, settings, fresh=fresh), options_of(data, method))
     report = rows.report.model_copy(
         update={"source": stored(source), "rows_sha256": canonical.digest(rows.conversations)}
     )

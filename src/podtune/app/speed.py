@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from podtune.core.plan import Plan
-from podtune.planning.duration import flop_per_token, speed_key
+from podtune.planning.duration import flop_per_token, speed_key, work
 
 FEWEST_STEPS = 8
 """A shorter run says little about the speed."""
@@ -23,7 +23,8 @@ def remember(path: Path, plan: Plan, tokens_per_second: float, steps: int) -> No
         return
     speeds = _read(path)
     key = speed_key(plan.device, str(plan.spec.training.precision))
-    speeds[key] = tokens_per_second * flop_per_token(plan.base_model)
+    done = work(plan.spec, plan.device, plan.schedule.world, tokens=1)
+    speeds[key] = tokens_per_second * flop_per_token(plan.base_model, done) / done.devices
     temporary = path.with_suffix(".tmp")
     with contextlib.suppress(OSError):
         temporary.write_text(json.dumps(speeds, indent=1), encoding="utf-8")

@@ -250,7 +250,8 @@ def resume(
 def artifact(
     job: JobArgument,
     to: Annotated[
-        Path | None, typer.Option("-o", "--to", help="Copy it to this folder, verified.")
+        Path | None,
+        typer.Option("-o", "--to", help="Copy it to this folder, or into this .tar.gz."),
     ] = None,
     output: OutputOption = Output.HUMAN,
 ) -> None:

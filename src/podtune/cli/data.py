@@ -25,7 +25,9 @@ Source = Annotated[
 ]  # fmt: skip
 MapOption = Annotated[
     list[str] | None,
-    typer.Option("--map", metavar="ROLE=COLUMN", help="prompt, completion or system = column."),
+    typer.Option(
+        "--map", metavar="ROLE=COLUMN", help="prompt, completion, system, label or text = column."
+    ),
 ]
 SpeakerOption = Annotated[
     str | None,
@@ -41,6 +43,9 @@ FormatOption = Annotated[
 FixOption = Annotated[
     list[str] | None,
     typer.Option("--fix", metavar="NAME", help="Make a repair, by name, or `all`. Never unasked."),
+]
+MethodOption = Annotated[
+    str, typer.Option("--method", help="What is to be learnt: sft, dpo, orpo, kto or cpt.")
 ]
 ModelOption = Annotated[
     str | None, typer.Option("--model", "-m", help="Base model: a Hub name or a folder.")
@@ -61,6 +66,7 @@ def check(  # noqa: PLR0913 - a command's parameters are its options
     member: MemberOption = None,
     format_: FormatOption = None,
     fix: FixOption = None,
+    method: MethodOption = "sft",
     model: ModelOption = None,
     html: HtmlOption = None,
     output: OutputOption = Output.HUMAN,
@@ -72,7 +78,7 @@ def check(  # noqa: PLR0913 - a command's parameters are its options
     from podtune.app import data_doctor, data_report
     from podtune.cli import data_view
 
-    options = _options(columns, speaker, sheet, member, format_, fix)
+    options = _options(columns, speaker, sheet, member, format_, fix, method)
     with data_view.fetching(err()) as progress:
         found = data_doctor.examine(source, _settings(), options, model=model, on_progress=progress)
     if html is not None:
@@ -97,6 +103,7 @@ def convert(  # noqa: PLR0913 - a command's parameters are its options
     member: MemberOption = None,
     format_: FormatOption = None,
     fix: FixOption = None,
+    method: MethodOption = "sft",
     overwrite: OverwriteOption = False,
     output: OutputOption = Output.HUMAN,
 ) -> None:
@@ -104,7 +111,7 @@ def convert(  # noqa: PLR0913 - a command's parameters are its options
     from podtune.app import data_files
     from podtune.cli import data_view
 
-    options = _options(columns, speaker, sheet, member, format_, fix)
+    options = _options(columns, speaker, sheet, member, format_, fix, method)
     done = _asking(
         options,
         lambda said: data_files.convert(source, to, _settings(), said, overwrite=overwrite),
@@ -114,7 +121,7 @@ def convert(  # noqa: PLR0913 - a command's parameters are its options
         print_json(data_view.result_json(done))
         return
     data_view.render_result(out(), done)
-    print_line(err(), f"[bold]next[/]  podtune train {plain(str(to))}")
+    print_line(err(), f"[bold]next[/]  podtune train {plain(str(to))}{_setting(method)}")
 
 
 @data.command()
@@ -130,6 +137,7 @@ def split(  # noqa: PLR0913 - a command's parameters are its options
     member: MemberOption = None,
     format_: FormatOption = None,
     fix: FixOption = None,
+    method: MethodOption = "sft",
     overwrite: OverwriteOption = False,
     output: OutputOption = Output.HUMAN,
 ) -> None:
@@ -137,7 +145,7 @@ def split(  # noqa: PLR0913 - a command's parameters are its options
     from podtune.app import data_files
     from podtune.cli import data_view
 
-    options = _options(columns, speaker, sheet, member, format_, fix)
+    options = _options(columns, speaker, sheet, member, format_, fix, method)
     done = _asking(
         options,
         lambda said: data_files.divide(
@@ -152,7 +160,8 @@ def split(  # noqa: PLR0913 - a command's parameters are its options
     train, held = (str(w.path) for w in done.written)
     print_line(
         err(),
-        f"[bold]next[/]  podtune train {plain(train)} --set data.validation_source={plain(held)}",
+        f"[bold]next[/]  podtune train {plain(train)} --set data.validation_source={plain(held)}"
+        + _setting(method),
     )
 
 
@@ -205,22 +214,29 @@ def _settings() -> "Settings":
     return settings.load().settings
 
 
-def _options(
+def _options(  # noqa: PLR0913 - what a reading can be told
     columns: list[str] | None,
     speaker: str | None,
     sheet: str | None,
     member: str | None,
     format_: str | None,
     fix: list[str] | None,
+    method: str = "sft",
 ) -> "ReadOptions":
+    from podtune.data import method_fit
     from podtune.data.record import ReadOptions
 
     mapped = mapped_columns(columns)
     names = [name for text in fix or () for name in text.split(",") if name.strip()]
     return ReadOptions(
         columns=mapped, speaker=speaker, sheet=sheet, member=member, format=format_,
-        fixes=frozenset(names),
+        fixes=frozenset(names), method=method_fit.of_name(method),
     )  # fmt: skip
+
+
+def _setting(method: str) -> str:
+    """What `podtune train` has to be told of the method."""
+    return "" if method == "sft" else f" --set method={method}"
 
 
 def mapped_columns(texts: list[str] | None) -> dict[str, str]:

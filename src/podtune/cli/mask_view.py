@@ -60,10 +60,11 @@ def render(console: Console, facts: Facts) -> None:
     for kind in facts["kinds"]:
         lines = [str(f["line"]) for f in facts["findings"] if f["code"] == kind["code"]]
         some = ", ".join(lines[:5]) + (" ..." if len(lines) > 5 else "")
+        mark, at = ("[red]✗[/]", f"line {some} - ") if lines else ("[yellow]![/]", "")
         print_line(
             console,
-            f"[red]✗[/] [bold]{kind['code']}[/] {kind['rows']}  {plain(kind['message'])} "
-            f"[dim]line {some} - {plain(kind['advice'])}[/]",
+            f"{mark} [bold]{kind['code']}[/] {kind['rows']}  {plain(kind['message'])} "
+            f"[dim]{at}{plain(kind['advice'])}[/]",
         )
     for number in facts["missing"]:
         print_line(console, f"[yellow]![/] there is no good row {number}")

@@ -10,17 +10,33 @@ from rich.table import Table
 
 from podtune.cli.console import plain
 from podtune.core.plan import FieldNote, Origin, Plan
+from podtune.core.spec import AdapterKind, Method
 from podtune.core.units import count, duration, gib, short_count
 
 SHOWN = (
     "base_model.name", "base_model.source", "base_model.revision", "data.source",
     "data.validation_source", "data.validation", "data.max_rows", "data.on_bad_rows",
-    "adapter.kind", "adapter.rank", "adapter.alpha", "adapter.target_modules", "training.epochs",
-    "training.max_steps", "training.learning_rate", "training.effective_batch",
-    "training.max_length", "training.packing", "training.precision", "training.save_steps",
-    "training.seed", "where.on", "where.gpu", "where.max_hours", "deliver.to", "evaluate.samples",
+    "method", "adapter.kind", "adapter.bits", "adapter.rank", "adapter.alpha",
+    "adapter.target_modules", "training.epochs", "training.max_steps", "training.learning_rate",
+    "training.effective_batch", "training.max_length", "training.packing", "training.precision",
+    "training.gradient_checkpointing", "training.save_steps", "training.seed", "where.on", "where.gpu", "where.max_hours", "deliver.to", "evaluate.samples",
 )  # fmt: skip
 """The fields that people look for; `--fields` shows all, and what was stated is always shown."""
+
+ADAPTER_WORDS = {
+    AdapterKind.LORA: "LoRA",
+    AdapterKind.QLORA: "QLoRA",
+    AdapterKind.DORA: "DoRA",
+    AdapterKind.RSLORA: "rank-stabilised LoRA",
+}
+
+ROWS = {
+    Method.SFT: "conversations",
+    Method.DPO: "pairs",
+    Method.ORPO: "pairs",
+    Method.KTO: "rated answers",
+    Method.CPT: "texts",
+}
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -54,17 +70,22 @@ def _lines(plan: Plan) -> Iterable[tuple[str, str]]:
     about = "" if tokens.exact else "about "
     until = "" if tokens.exact else " (estimated until the base model's tokenizer is here)"
     held = f", {tokens.validation_rows} held out" if tokens.validation_rows else ", none held out"
-    yield "data", f"{tokens.train_rows} conversations to train on{held}"
+    yield "data", f"{tokens.train_rows} {ROWS[spec.method]} to train on{held}"
     yield (
         "tokens",
         f"{about}{count(tokens.train)} an epoch, {count(tokens.trained)} of them trained on; "
         f"longest example {tokens.longest}{until}",
     )
-    yield (
-        "model",
-        f"{plan.base_model.name}, {short_count(plan.base_model.total_parameters)} parameters; "
-        f"LoRA rank {spec.adapter.rank} trains {short_count(plan.memory.adapter_parameters)}",
-    )
+    yield "model", f"{plan.base_model.name}, {_size(plan)}"
+    yield "training", _trained(plan)
+    if plan.base_model.experts is not None:
+        yield "experts", _experts(plan)
+    if schedule.world > 1:
+        yield "devices", _devices(plan)
+    if spec.training.packing is False:
+        note = plan.note("training.packing")
+        why = f": {note.why}" if note and note.origin is Origin.ASSUMED else ""
+        yield "packing", f"none, one document a row{why}"
     epochs = f"{float(spec.training.epochs):g} epochs"
     yield (
         "steps",
@@ -81,6 +102,50 @@ def _lines(plan: Plan) -> Iterable[tuple[str, str]]:
         f"({plan.time.tokens_per_second:.0f} tokens/s, {plan.time.basis})",
     )
     yield "cost", f"${plan.usd:.2f}: {plan.device.name} of this machine"
+
+
+def _size(plan: Plan) -> str:
+    words = f"{short_count(plan.base_model.total_parameters)} parameters"
+    bits = plan.spec.adapter.bits
+    return f"{words} in {bits} bits" if bits in (4, 8) else words
+
+
+def _trained(plan: Plan) -> str:
+    """What is trained, by which method, and how much that is."""
+    adapter, total = plan.spec.adapter, short_count(plan.memory.adapter_parameters)
+    method = plan.spec.method.value
+    if adapter.kind == AdapterKind.FULL:
+        return f"{method}, every weight: {total} parameters"
+    kind = AdapterKind(adapter.kind)
+    return (
+        f"{method}, {ADAPTER_WORDS[kind]} rank {adapter.rank} on "
+        f"{', '.join(plan.adapted_layers)}: "
+        f"{total} parameters"
+    )
+
+
+def _experts(plan: Plan) -> str:
+    """The mixture, and whether its experts are adapted."""
+    experts = plan.base_model.experts
+    if experts is None:
+        return ""
+    mixture = (
+        f"{experts.count} in each of {experts.layers} layers, {experts.active} of them a token"
+    )
+    if plan.spec.adapter.kind == AdapterKind.FULL:
+        return f"{mixture}; all trained"
+    if plan.spec.adapter.experts:
+        return f"{mixture}; adapted with {short_count(plan.memory.expert_parameters)} parameters"
+    return f"{mixture}; not adapted"
+
+
+def _devices(plan: Plan) -> str:
+    """How many processes train together, where, and how they share the model."""
+    where, sharding = plan.spec.where, plan.spec.training.sharding
+    machines = f" on each of {where.nodes} machines" if where.nodes > 1 else ""
+    kind = "processes" if plan.device.kind == "cpu" else f"x {plan.device.name}"
+    held = "the model spread over them" if sharding == "fsdp" else "the model on each"
+    return f"{where.count} {kind}{machines}, {held} ({sharding})"
 
 
 def _fields(notes: Iterable[FieldNote], *, all_fields: bool) -> Table:

@@ -151,20 +151,27 @@ class MemoryEstimate(_Part):
     """Adapter weights, their gradients and two AdamW moments."""
     activations: int
     logits: int
+    unpacked: int = 0
+    """Quantised weights while they are computed with: the largest layer, or one layer's experts."""
     overhead: int
-    """Interpreter and libraries."""
+    """Interpreter, libraries, and what the allocator loses."""
     total: int
     adapter_parameters: int
+    """Trainable parameters."""
+    expert_parameters: int = 0
+    """Of them, those that adapt the experts of a mixture."""
 
     def parts(self) -> dict[str, int]:
         """The addends, in the order they are shown."""
-        return {
+        parts = {
             "base model": self.weights,
             "adapter and optimizer": self.adapter,
             "activations": self.activations,
             "logits": self.logits,
+            "unpacked weights": self.unpacked,
             "libraries": self.overhead,
         }
+        return {name: size for name, size in parts.items() if size or name != "unpacked weights"}
 
 
 class TimeEstimate(_Part):

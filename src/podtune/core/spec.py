@@ -57,7 +57,8 @@ class DataSpec(SpecPart):
     format: str | None = None
     """The data's format, where recognition goes wrong; `podtune data check` names it."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Role -> column name (`prompt`, `completion`, `system`), where the names do not tell."""
+    """Role -> column name (`prompt`, `completion`, `system`), where the names do not tell; `label` of a
+    rating, `text` of plain text."""
     sheet: str | None = None
     """Sheet of a workbook, where there are several."""
     member: str | None = None

@@ -15,7 +15,7 @@ from podtune.core.errors import DatasetError
 
 
 def line_of(conversation: Conversation) -> bytes:
-    """A conversation as users and other tools read it: `messages`, or a preference pair.
+    """A conversation as users and other tools read it: `messages`, a preference pair, or `text`.
 
     A row that the source holds out says so; `podtune` and the `datasets` loader leave it out.
     """
@@ -33,6 +33,15 @@ def job_line(conversation: Conversation) -> bytes:
     value["messages"] = [m.as_json() for m in conversation.messages]
     if conversation.tools:
         value["tools"] = list(conversation.tools)
+    if conversation.rejected:
+        value["rejected"] = [m.as_json() for m in conversation.rejected]
+    # what most rows lack is left out, so that their sum stays what it was
+    if conversation.label is not None:
+        value["label"] = conversation.label
+    if conversation.shared:
+        value["shared"] = conversation.shared
+    if conversation.continues:
+        value["continues"] = True
     return msgspec.json.encode(value) + b"\n"
 
 
@@ -80,7 +89,11 @@ def _conversation(value: Mapping[str, Any]) -> Conversation:
         line=int(value["line"]),
         tools=tuple(value.get("tools", ())),
         row=int(value["row"]),
+        rejected=tuple(_message(m) for m in value.get("rejected", ())),
         split=value.get("split"),
+        label=value.get("label"),
+        shared=int(value.get("shared", 0)),
+        continues=bool(value.get("continues", False)),
     )
 
 

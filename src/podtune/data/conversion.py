@@ -6,9 +6,10 @@ from typing import Final, cast
 import msgspec
 
 from podtune.core.dataset import Confidence, Recognised
+from podtune.core.spec import Method
 from podtune.data import repairs
 from podtune.data.containers.opening import Opened
-from podtune.data.formats import chat, columns, pairs, registry
+from podtune.data.formats import chat, columns, pairs, plain_text, rated, registry
 from podtune.data.quality import markup
 from podtune.data.record import Converted, Problem, Reading, Record, refused
 
@@ -33,21 +34,37 @@ def tell(file: Opened, sample: Sequence[Record], reading: Reading) -> registry.T
     if wanted is not None:
         why = "it was asked for"
         return registry.Told(wanted, Recognised(confidence=Confidence.CERTAIN, why=why))
+    if reading.options.as_text and file.format is None:
+        found = [r for r in sample if isinstance(r.value, dict)]
+        fitting = sum(plain_text.fits(r.value, _named_text(reading)) for r in found)
+        if fitting * 2 > len(found):
+            why = f"each record has a text ({fitting} of {len(found)} looked at)"
+            certain = Recognised(confidence=Confidence.CERTAIN, why=why)
+            return registry.Told(plain_text.NAME, certain)
     if file.format is not None:
         certain = Confidence.CERTAIN if file.format != "unknown" else Confidence.GUESS
         why = "its text is written so" if file.format != "unknown" else "nothing in it is known"
         return registry.Told(file.format, Recognised(confidence=certain, why=why))
     if not file.header:
-        if reading.options.columns and (reading.alone or _has_named(sample, reading)):
+        if _names_sides(reading) and (reading.alone or _has_named(sample, reading)):
             why = "columns were named"
             return registry.Told(registry.TABLE, Recognised(confidence=Confidence.CERTAIN, why=why))
         return registry.recognise(sample)
     told = registry.recognise([_with_json_cells(r) for r in sample], is_table=True)
     plain = {name.strip().lower() for name in file.header}
     is_exact = told.name != "prompt_completion" or {"prompt", "completion"} <= plain
-    if told.name not in ("unknown", registry.TABLE) and is_exact and not reading.options.columns:
+    if told.name not in ("unknown", registry.TABLE) and is_exact and not _names_sides(reading):
         return told
     return _table_told(file.mapped, reading)
+
+
+def _names_sides(reading: Reading) -> bool:
+    """Whether somebody said which column asks, answers or is the system text."""
+    return not columns.wanted_columns(reading.options.columns).keys().isdisjoint(columns.ROLES)
+
+
+def _named_text(reading: Reading) -> str | None:
+    return columns.wanted_columns(reading.options.columns).get(columns.TEXT)
 
 
 def _has_named(sample: Sequence[Record], reading: Reading) -> bool:
@@ -139,12 +156,34 @@ def converter(
     file: Opened, name: str, reading: Reading
 ) -> Callable[[object, Callable[[Problem], None]], Converted]:
     """How a record of this format becomes messages; records of another go by their own rules."""
+    if name == plain_text.NAME:
+        return lambda value, note: plain_text.convert(value, _named_text(reading))
     if file.format is not None or name in registry.LOGS:
         return lambda value, note: registry.of_name("chat_messages").convert(
             cast("Mapping[str, object]", value if isinstance(value, dict) else {}), note
         )
     if name == registry.TABLE:
-        return _table_converter(file, reading)
+        return _with_rating(_table_converter(file, reading), reading)
+    return _with_rating(_record_converter(file, name), reading)
+
+
+def _with_rating(convert: Convert, reading: Reading) -> Convert:
+    """The same, with the rating that stands beside a conversation."""
+    wanted = columns.wanted_columns(reading.options.columns).get(columns.LABEL)
+    is_asked = reading.options.method is Method.KTO
+
+    def rate(value: object, note: Note) -> Converted:
+        converted = convert(value, note)
+        if not isinstance(value, dict):
+            return converted
+        fields = cast("Mapping[str, object]", value)
+        return rated.labelled(converted, fields, wanted=wanted, is_asked=is_asked)
+
+    return rate
+
+
+def _record_converter(file: Opened, name: str) -> Convert:
+    """How a record with known keys becomes messages."""
     own = registry.of_name(name)
     is_table = bool(file.header)
 

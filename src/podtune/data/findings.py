@@ -71,6 +71,46 @@ CODES: Final[Mapping[str, Code]] = {
     "chosen_equals_rejected": Code(
         _E, "the better and the worse answer are the same", "remove the pair, or correct one side"
     ),
+    "pair_prompts_differ": Code(
+        _E,
+        "the better and the worse answer answer different conversations",
+        "give both sides the same prompt, or remove the pair",
+    ),
+    "no_pair": Code(
+        _E,
+        "no worse answer beside the better one",
+        "add it under `rejected`, or train with --set method=sft",
+    ),
+    "not_rated": Code(
+        _E,
+        "an answer that nobody rated",
+        "add `label`: true or false, or train with --set method=sft",
+    ),
+    "bad_label": Code(
+        _E, "a rating that is neither good nor bad", "use true for good and false for bad"
+    ),
+    "rated_bad": Code(
+        _E,
+        "an answer that was rated bad: supervised training would learn it",
+        "train with --set method=kto, which learns from good and bad, or leave it out",
+    ),
+    "not_plain_text": Code(
+        _E,
+        "a conversation and no plain text",
+        "train on it with --set method=sft, or give texts",
+    ),
+    "plain_text": Code(
+        _E,
+        "plain text, in which nobody asks and nobody answers",
+        "train on all of it with --set method=cpt, or write questions with their answers",
+        shown_as="no_messages",
+    ),
+    "text_divided": Code(
+        _N,
+        "longer than a row: it was divided into pieces, nothing of it is left out",
+        "nothing to do; longer pieces with --set training.max_length=N",
+    ),
+    "empty_text": Code(_E, "an empty text", "write it, or remove the row"),
     "empty_file": Code(_E, "the file holds nothing", "put rows into it: JSON lines, or a table"),
     "too_long": Code(
         _E,
@@ -79,8 +119,37 @@ CODES: Final[Mapping[str, Code]] = {
     ),
     "stop_token_untrained": Code(
         _E,
-        "the model's template gives this row no stop token to learn",
-        "use a base model whose chat template ends a turn with its stop token",
+        "the model has no stop token that this row could teach",
+        "use a base model whose generation config names its stop tokens",
+    ),
+    "stop_token_added": Code(
+        _N,
+        "the model's template ends answers without a stop token: the next turn's, or its own, was "
+        "added and is trained",
+        "nothing to do; without it the model would never learn to stop",
+        True,
+    ),
+    "asked_with_more": Code(
+        _N,
+        "the model is asked with a thought, begun or empty, that its finished turns do not show",
+        "nothing to do; the template is the base model's own",
+        True,
+    ),
+    "reasoning_left_out": Code(
+        _W,
+        "the model's template leaves the reasoning of an answer out: it is not trained on",
+        "use a base model whose chat template shows reasoning",
+        True,
+    ),
+    "shortened": Code(
+        _W,
+        "longer than max_length: it ends with its last answer that fits",
+        "nothing to do, or keep all of it with --set training.max_length=N",
+    ),
+    "answer_lost": Code(
+        _E,
+        "the model's chat template leaves the text of an answer out",
+        "use a base model whose chat template writes the `content` of messages",
     ),
     "tool_calls_lost": Code(
         _E,
@@ -172,7 +241,7 @@ CODES: Final[Mapping[str, Code]] = {
     "method_mismatch_sft": Code(
         _W,
         "preference pairs: supervised training uses the better answer only",
-        "nothing to do, or train with --set method=dpo once it is built",
+        "nothing to do, or train with --set method=dpo",
         True,
     ),
     "internal_notes_dropped": Code(

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
-from podtune.core.dataset import Conversation, Message
-from podtune.data import repairs
+from podtune.core.dataset import TEXT_ROLE, Conversation, Message
+from podtune.data import method_fit, repairs
 from podtune.data.findings import CODES, Findings
 from podtune.data.formats.chat import is_final
 from podtune.data.message_text import private_parts, whole, with_text
@@ -88,6 +88,7 @@ class Judge:
         """
         self._convert = convert
         self._options = options
+        self._method = options.method
         self.findings = findings
         self._repeats = repeats
         self._origin = among.number << 40
@@ -144,6 +145,8 @@ class Judge:
             problems.extend(converted.problems)
             if converted.messages and not any(_is_learnt(m) for m in converted.messages):
                 problems.append(Problem("no_assistant", "every answer has weight 0"))
+            if converted.messages:
+                problems.extend(method_fit.problems(converted, self._method))
             if broken and any(is_final(p) for p in problems):
                 problems = [p._replace(repair=None) for p in broken]  # mending would not help
         both = self._cleaned(converted.messages + converted.rejected, record.raw, problems)
@@ -264,6 +267,9 @@ class Judge:
             converted.rejected,
             self.rows,
             split,
+            converted.label,
+            converted.shared,
+            converted.continues,
         )
         self._leaks(conversation, record.line)
         if self.first_row is None:
@@ -275,6 +281,9 @@ class Judge:
         answer = messages[-1].content or ""
         question = "\n".join(m.content or "" for m in messages[:-1] if m.role != "system")
         everything = "\n".join(map(whole, (*messages, *converted.rejected)))
+        is_weighed = bool(converted.rejected) or converted.label is not None
+        if converted.label is not None:
+            everything += f"\n{converted.label}"
         if converted.tools:
             everything += f"\n{converted.tools}"
         seen = self._repeats.see(self._origin | self.rows, question, answer, everything)
@@ -285,7 +294,7 @@ class Judge:
             ("near_duplicate", seen.near_of),
             ("conflicting_answers", seen.conflicts_with),
         ):
-            if of is not None:
+            if of is not None and not (is_weighed and code == "conflicting_answers"):
                 self._point(code, record.line, self.rows, of)
         return drops
 
@@ -298,7 +307,8 @@ class Judge:
     def _wording(self, record: Record, messages: tuple[Message, ...], told: set[str]) -> None:
         """What is odd about how a row is worded."""
         answer = messages[-1].content or ""
-        if wording.looks_cut(answer) and "truncated_answer" not in told:
+        is_text = messages[-1].role == TEXT_ROLE
+        if not is_text and wording.looks_cut(answer) and "truncated_answer" not in told:
             self.findings.add(Problem("truncated_answer"), record.line, self.rows)
         if not record.raw or b"<" in record.raw or b"[INST" in record.raw:
             marker = next(
@@ -344,6 +354,8 @@ class Judge:
 
     def _counts(self) -> None:
         rows, first = self._repeats.commonest_answer()
+        if self._options.as_text:  # how long they are says more than how many
+            return
         for problem in size_problems(self.rows, self.good):
             self.findings.add(problem)
         if self.good >= FEW and rows > ONE_ANSWER_SHARE * self.good:
@@ -365,7 +377,7 @@ def _ignored(problem: Problem) -> None:
 
 
 def _is_learnt(message: Message) -> bool:
-    return message.role == "assistant" and message.weight != 0
+    return message.role in ("assistant", TEXT_ROLE) and message.weight != 0
 
 
 def _is_error(problem: Problem) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from podtune.core.dataset import Message
+from podtune.core.dataset import TEXT_ROLE, Message
 from podtune.data.quality import sensitive
 
 
@@ -13,7 +13,7 @@ def private_parts(messages: tuple[Message, ...]) -> dict[str, str]:
     for message in messages:
         for text in texts(message):
             for hit in sensitive.scan(text):
-                in_answer = hit.code == "secret" and message.role == "assistant"
+                in_answer = hit.code == "secret" and message.role in ("assistant", TEXT_ROLE)
                 found.setdefault("secret_in_answer" if in_answer else hit.code, hit.masked)
     return found
 

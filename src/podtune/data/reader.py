@@ -11,11 +11,12 @@ from typing import Any, Final, NamedTuple, cast
 
 from podtune.core.dataset import Conversation, DatasetReport, Severity
 from podtune.core.errors import DatasetError, SpecError
+from podtune.core.spec import Method
 from podtune.data import repairs, reports, sources
 from podtune.data.containers import opening
 from podtune.data.conversion import converter, tell, with_digits
 from podtune.data.findings import CODES, Findings
-from podtune.data.formats import columns, registry
+from podtune.data.formats import columns, plain_text, rated, registry
 from podtune.data.judge import KEYS_KEPT, Among, Judge, Rejected
 from podtune.data.names import split_of
 from podtune.data.quality.repeats import Repeats
@@ -127,12 +128,12 @@ def _checked(options: ReadOptions) -> ReadOptions:
             hint=f"one of: {', '.join(registry.NAMES)}",
         )
     wanted = columns.wanted_columns(options.columns)
-    unknown = sorted(set(wanted) - set(columns.ROLES))
+    unknown = sorted(set(wanted) - {*columns.ROLES, *columns.BESIDE})
     if unknown:
         raise SpecError(
             f"no column has the role {unknown[0]!r}",
             code="unknown_role",
-            hint="--map prompt=NAME --map completion=NAME --map system=NAME",
+            hint="--map with one of: prompt, completion, system, label (of a rating), text",
         )
     return options.model_copy(update={"fixes": fixes, "columns": wanted})
 
@@ -179,7 +180,7 @@ def _inspect_file(path: Path, run: _Pass) -> Inspected:
             if told.name in _COUNTED:
                 _count_keys(record, judge, reading, file)
         judge.finish()
-        _file_findings(file, told, judge, findings)
+        _file_findings(file, told, judge, findings, sample)
     return Inspected(
         reports.of_file(path, file, told, judge, reading, findings),
         judge.first_row,
@@ -242,7 +243,11 @@ def _count_keys(record: Record, judge: Judge, reading: Reading, file: opening.Op
     fields = cast("dict[str, Any]", record.value)
     if len(fields) < 2:
         return
-    used = {choice.value for choice in reading.choices.values()}
+    used = {choice.value for choice in reading.choices.values()} | set(
+        reading.options.columns.values()
+    )
+    if reading.options.method is Method.KTO:
+        used |= {key for key in fields if key.lower() in rated.KEYS}
     if file.mapped is not None:
         used |= {*file.mapped.columns.values()}
     for key in fields:
@@ -255,18 +260,24 @@ def _count_keys(record: Record, judge: Judge, reading: Reading, file: opening.Op
 
 
 def _file_findings(
-    file: opening.Opened, told: registry.Told, judge: Judge, findings: Findings
+    file: opening.Opened,
+    told: registry.Told,
+    judge: Judge,
+    findings: Findings,
+    sample: Sequence[Record],
 ) -> None:
     """What concerns a file with no row at all."""
     has_error = any(CODES[code].severity is Severity.ERROR for code in findings.counts)
     if judge.rows == 0 and not has_error:
         if file.container in ("txt", "md", "pdf"):
-            findings.add(Problem("no_messages", "free text without questions and answers"))
+            findings.add(Problem("plain_text"))
         else:
             findings.add(Problem("empty_file"))
     if told.name == "unknown" and judge.rows:
         if file.header:
             shown = ", ".join(name[:40] for name in file.header[:12])
             findings.add(Problem("missing_column", f"its columns: {shown}"))
+        elif any(plain_text.fits(record.value) for record in sample):
+            findings.add(Problem("plain_text"))
         else:
             findings.add(Problem("no_messages", "no record has keys that are known"))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from podtune.core.dataset import Choice, Message
+from podtune.core.spec import Method
 
 
 class Problem(NamedTuple):
@@ -43,6 +44,12 @@ class Converted(NamedTuple):
     tools: tuple[Mapping[str, Any], ...] = ()
     rejected: tuple[Message, ...] = ()
     """The worse answer of a preference pair."""
+    label: bool | None = None
+    """Whether the last answer was rated good."""
+    shared: int = 0
+    """Of a pair whose sides part before the last question: messages that both have."""
+    continues: bool = False
+    """Whether a plain text goes on in the next record."""
     repaired: tuple[str, ...] = ()
     """Repairs that were made, with consent."""
 
@@ -58,7 +65,7 @@ class ReadOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     columns: dict[str, str] = Field(default_factory=dict)
-    """Role (`prompt`, `completion`, `system`) -> column."""
+    """Role (`prompt`, `completion`, `system`, `label`, `text`) -> column."""
     speaker: str | None = None
     """Who of a chat or mailbox is the assistant; several of a team with commas."""
     sheet: str | None = None
@@ -69,12 +76,19 @@ class ReadOptions(BaseModel):
     """The format, where recognition went wrong."""
     fixes: frozenset[str] = frozenset()
     """Repairs consented to, by name; `all` for every one."""
+    method: Method = Method.SFT
+    """What is to be learnt: it decides which rows are fit, and whether text is plain text."""
 
     def named(self) -> dict[str, str]:
         """What was said that is one word each, under the name of its option."""
         said = {"speaker": self.speaker, "sheet": self.sheet, "member": self.member}
         said["format"] = self.format
         return {name: value for name, value in said.items() if value is not None}
+
+    @property
+    def as_text(self) -> bool:
+        """Whether files and records are read as plain text."""
+        return self.method is Method.CPT
 
     def consents(self, repair: str) -> bool:
         """Whether a repair was asked for."""

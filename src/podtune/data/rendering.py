@@ -8,15 +8,14 @@ is also what inference sees.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from podtune.core.dataset import Conversation
+from podtune.data import answer_start
+from podtune.data.answer_start import STAND_IN
 from podtune.data.template import TemplateRefusedError, TokenizerFolder
 
 Messages = list[dict[str, Any]]
-
-_STAND_IN: Final = "\ue000content\ue001"
-"""A content of private-use characters, which no template looks for."""
 
 
 class Text(NamedTuple):
@@ -26,6 +25,17 @@ class Text(NamedTuple):
     spans: tuple[tuple[int, int], ...]
     grew: bool = True
     """Whether every prefix rendered by itself is a prefix of the text."""
+    turns: int = 0
+    """How many of the conversation's messages it shows."""
+    compared: bool = False
+    """Whether every content was found in the text, letter for letter."""
+    closings: tuple[int, ...] = ()
+    """Of each span, how many characters at its end are known to be the template's own."""
+
+    @property
+    def is_one_answer(self) -> bool:
+        """Whether it trains one answer and ends with it."""
+        return len(self.spans) == 1 and self.spans[0][1] == len(self.text)
 
 
 class Renderer:
@@ -35,7 +45,8 @@ class Renderer:
         """`system_prompt` is put before conversations without one of their own."""
         self._folder = folder
         self._system_prompt = system_prompt
-        self._skeletons: dict[tuple[object, ...], _Skeleton | None] = {}
+        self._skeletons: dict[tuple[object, ...], tuple[_Skeleton, ...]] = {}
+        self._next_turns: dict[tuple[object, ...], str] = {}
 
     def documents(self, conversation: Conversation) -> list[Text]:
         """One document with all answers, or one per answer where the template rewrites history.
@@ -50,14 +61,68 @@ class Renderer:
             return _slowly(conversation, messages, self._folder)
         key = (len(messages), *[(m.role, m.weight) for m in conversation.messages])
         if key not in self._skeletons:
-            self._skeletons[key] = _skeleton(conversation, messages, self._folder)
-        skeleton = self._skeletons[key]
-        if skeleton is None:
-            return _slowly(conversation, messages, self._folder)
+            self._skeletons[key] = _skeletons(conversation, messages, self._folder)
+        return self._placed(messages, self._skeletons[key]) or _slowly(
+            conversation, messages, self._folder
+        )
+
+    def _placed(self, messages: Messages, skeletons: Sequence["_Skeleton"]) -> list[Text]:
+        """The documents by their skeletons; empty where one does not fit."""
         contents: list[str] = [m["content"] for m in messages]
-        text = self._folder.template.render(messages)
-        found = skeleton.placed(text, contents)
-        return _slowly(conversation, messages, self._folder) if found is None else [found]
+        documents: list[Text] = []
+        for skeleton in skeletons:
+            turns = skeleton.turns
+            text = self._folder.template.render(messages[:turns])
+            found = skeleton.placed(text, contents[:turns])
+            if found is None:
+                return []
+            documents.append(found)
+        return documents
+
+    def one_each(self, conversation: Conversation) -> list[Text]:
+        """One document for each answer, which ends with it.
+
+        Raises:
+            TemplateRefusedError: the template refuses the conversation.
+        """
+        messages = template_messages(conversation, self._system_prompt)
+        return [
+            _single(conversation, messages[: index + 1], self._folder)
+            for index in trained_answers(conversation, messages)
+        ]
+
+    def next_turn(self, conversation: Conversation, turns: int) -> str:
+        """What the template writes between an answer and the next turn's words.
+
+        After calls of tools a tool speaks next, else the user. Empty where the template refuses
+        that. All words are stand-ins: they decide nothing here.
+
+        Args:
+            conversation: A row.
+            turns: How many of the template's messages come up to and with the answer.
+        """
+        shown = template_messages(conversation, self._system_prompt)[:turns]
+        if conversation.tools or any(len(message) > 2 for message in shown):
+            return self._between(shown, conversation.tools)
+        key = tuple((m["role"], not m["content"]) for m in shown)
+        if key not in self._next_turns:
+            self._next_turns[key] = self._between(shown, ())
+        return self._next_turns[key]
+
+    def _between(self, shown: Messages, tools: Sequence[Mapping[str, Any]]) -> str:
+        neutral = [answer_start.wordless(message) for message in shown]
+        following: dict[str, Any] = {"role": "user", "content": STAND_IN}
+        if calls := neutral[-1].get("tool_calls"):
+            name = calls[0]["function"]["name"]
+            following = {"role": "tool", "content": STAND_IN, "name": name}
+            following["tool_call_id"] = calls[0].get("id", "")
+        render = self._folder.template.render
+        try:
+            ended = render(neutral, tools=tools)
+            text = render([*neutral, following], tools=tools)
+        except TemplateRefusedError:
+            return ""
+        return text.removeprefix(ended) if text.startswith(ended) else ""
 
 
 class _Skeleton(NamedTuple):
@@ -67,6 +132,8 @@ class _Skeleton(NamedTuple):
     """Before, between and behind the contents."""
     spans: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
     """Start and end of each answer: a piece and a place in it."""
+    closings: tuple[int, ...]
+    turns: int
 
     def placed(self, text: str, contents: Sequence[str]) -> Text | None:
         """The answers of a text, where it is these contents between these pieces and nothing else."""
@@ -80,30 +147,34 @@ class _Skeleton(NamedTuple):
             at += len(piece)
         if at != len(text):
             return None
-        return Text(text, tuple([(ends[a] + b, ends[c] + d) for (a, b), (c, d) in self.spans]))
+        spans = tuple([(ends[a] + b, ends[c] + d) for (a, b), (c, d) in self.spans])
+        return Text(text, spans, True, self.turns, compared=True, closings=self.closings)
 
 
-def _skeleton(
+def _skeletons(
     conversation: Conversation, messages: Messages, folder: TokenizerFolder
-) -> _Skeleton | None:
-    """The skeleton of a conversation; None where the template does not write contents as they are.
+) -> tuple[_Skeleton, ...]:
+    """A conversation's documents as skeletons; none where contents are not written as they are.
 
     Contents are stand-ins of private-use characters, which no template looks for.
     """
-    marks = [f"\ue000{index}\ue001" for index in range(len(messages))]
+    marks = [f"\ue002{index}\ue003" for index in range(len(messages))]
     stand_ins = [{**m, "content": mark} for m, mark in zip(messages, marks, strict=True)]
     try:
         texts = _slowly(conversation, stand_ins, folder)
     except TemplateRefusedError:
-        return None
-    if (
-        len(texts) != 1
-        or not texts[0].grew
-        or any(texts[0].text.count(mark) != 1 for mark in marks)
-    ):
+        return ()
+    found = [_skeleton(text, marks[: text.turns]) for text in texts]
+    kept = [skeleton for skeleton in found if skeleton is not None]
+    return tuple(kept) if len(kept) == len(texts) else ()
+
+
+def _skeleton(document: Text, marks: Sequence[str]) -> _Skeleton | None:
+    """The skeleton of one document; None where each mark does not stand in it once, in order."""
+    if not document.grew or any(document.text.count(mark) != 1 for mark in marks):
         return None
     pieces: list[str] = []
-    rest, at, begins = texts[0].text, 0, [0]
+    rest, at, begins = document.text, 0, [0]
     for mark in marks:
         piece, found, rest = rest.partition(mark)
         if not found:
@@ -114,10 +185,13 @@ def _skeleton(
     pieces.append(rest)
     spans = [
         (_place(start, begins, pieces), _place(end, begins, pieces))
-        for start, end in texts[0].spans
+        for start, end in document.spans
     ]
     known = [(a, b) for a, b in spans if a is not None and b is not None]
-    return _Skeleton(tuple(pieces), tuple(known)) if len(known) == len(spans) else None
+    if len(known) < len(spans):
+        return None
+    closings = tuple(written for _, (_, written) in known)
+    return _Skeleton(tuple(pieces), tuple(known), closings, document.turns)
 
 
 def _place(at: int, begins: Sequence[int], pieces: Sequence[str]) -> tuple[int, int] | None:
@@ -131,12 +205,7 @@ def _place(at: int, begins: Sequence[int], pieces: Sequence[str]) -> tuple[int, 
 def _slowly(conversation: Conversation, messages: Messages, folder: TokenizerFolder) -> list[Text]:
     """The same by rendering every prefix that ends before or behind an answer."""
     tools = conversation.tools
-    ahead = len(messages) - len(conversation.messages)
-    answers = [
-        i + ahead
-        for i, m in enumerate(conversation.messages)
-        if m.role == "assistant" and m.weight != 0
-    ]
+    answers = trained_answers(conversation, messages)
     render = folder.template.render
     full = render(messages, tools=tools)
     spans: list[tuple[int, int]] = []
@@ -145,33 +214,39 @@ def _slowly(conversation: Conversation, messages: Messages, folder: TokenizerFol
         last = index == len(messages) - 1
         answered = full if last else render(messages[: index + 1], tools=tools)
         if not (full.startswith(answered) and answered.startswith(asked)):
-            return [_single(messages[: index + 1], folder, tools) for index in answers]
+            return [_single(conversation, messages[: i + 1], folder) for i in answers]
         spans.append((len(asked), len(answered)))
-    return [Text(full, tuple(spans))]
+    closings = [
+        _closing(full[start:end], messages[index]["content"])
+        for (start, end), index in zip(spans, answers, strict=True)
+    ]
+    return [Text(full, tuple(spans), True, len(messages), closings=tuple(closings))]
 
 
-def _single(
-    messages: Messages, folder: TokenizerFolder, tools: Sequence[Mapping[str, Any]]
-) -> Text:
+def _closing(text: str, content: str) -> int:
+    """How much of an answer's text stands behind its last words; 0 where they are not found."""
+    for words in (content, content.strip()):
+        at = text.rfind(words)
+        if words and at >= 0:
+            return len(text) - at - len(words)
+    return 0
+
+
+def trained_answers(conversation: Conversation, messages: Messages) -> list[int]:
+    """Which of the template's messages are answers that are trained on."""
+    ahead = len(messages) - len(conversation.messages)
+    return [
+        index + ahead
+        for index, message in enumerate(conversation.messages)
+        if message.role == "assistant" and message.weight != 0
+    ]
+
+
+def _single(conversation: Conversation, messages: Messages, folder: TokenizerFolder) -> Text:
     """A document that trains only its last answer."""
-    asked = folder.template.render(messages[:-1], open_answer=True, tools=tools)
-    answered = folder.template.render(messages, tools=tools)
-    if not answered.startswith(asked):
-        # The prompt opened a `<think>` that the finished turn lacks: the answer begins where the
-        # two part, or where its own text begins if they share its first letters.
-        start = _common_prefix(asked, answered)
-        stand_in = [*messages[:-1], {**messages[-1], "content": _STAND_IN}]
-        written = folder.template.render(stand_in, tools=tools).find(_STAND_IN)
-        if written >= 0 and answered.startswith(messages[-1]["content"], written):
-            start = min(start, written)
-        return Text(answered, ((start, len(answered)),), grew=False)
-    return Text(answered, ((len(asked), len(answered)),))
-
-
-def _common_prefix(left: str, right: str) -> int:
-    """How many characters two texts share from the start (an opened `<think>` that vanishes)."""
-    limit = min(len(left), len(right))
-    return next((i for i in range(limit) if left[i] != right[i]), limit)
+    text, start, grew = answer_start.find(folder.template, messages, conversation.tools)
+    closing = _closing(text[start:], messages[-1]["content"])
+    return Text(text, ((start, len(text)),), grew, len(messages), closings=(closing,))
 
 
 def template_messages(conversation: Conversation, system_prompt: str | None = None) -> Messages:
@@ -186,7 +261,8 @@ def template_messages(conversation: Conversation, system_prompt: str | None = No
         if name is not None:
             turn["name"] = name
         if reasoning is not None:
-            turn["reasoning_content"] = reasoning
+            # Both names, as transformers gives them: gpt-oss and LFM2.5 read `thinking`.
+            turn["reasoning_content"] = turn["thinking"] = reasoning
         messages.append(turn)
     if system_prompt and messages[0]["role"] != "system":
         return [{"role": "system", "content": system_prompt}, *messages]

@@ -11,6 +11,7 @@ from podtune.core.errors import DatasetError
 from podtune.core.units import plural
 from podtune.data.containers.opening import Opened
 from podtune.data.findings import CODES, Findings, found
+from podtune.data.formats import plain_text
 from podtune.data.formats.registry import TABLE, Told
 from podtune.data.judge import Judge, size_problems
 from podtune.data.record import Problem, Reading
@@ -67,7 +68,8 @@ def together(source: str, reports: Sequence[DatasetReport]) -> DatasetReport:
         for repair, count in report.repaired.items():
             repaired[repair] = repaired.get(repair, 0) + count
     rows, good = sum(r.rows for r, _ in used), sum(r.good_rows for r, _ in used)
-    for problem in size_problems(rows, good):
+    is_text = all(report.format == plain_text.NAME for report, _ in used)
+    for problem in () if is_text else size_problems(rows, good):
         findings.append(found(problem))
         counts[problem.code] = 1
     others = [name for report, name in zip(reports, names, strict=True) if not _is_data(report)]

@@ -2,7 +2,7 @@
 
 from array import array
 
-from podtune.core.dataset import Message
+from podtune.core.dataset import TEXT_ROLE, Message
 
 
 class Sizes:
@@ -23,9 +23,9 @@ class Sizes:
         for m in messages:
             size = len(m.content or "") + len(m.reasoning_content or "")
             total += size
-            if m.role == "assistant":
+            if m.role in ("assistant", TEXT_ROLE):
                 answered += size
         self.characters.append(min(total, 2**32 - 1))
         self.answered.append(min(answered, 2**32 - 1))
         self.messages.append(min(len(messages), 65535))
-        self.bare.append(messages[0].role != "system")
+        self.bare.append(messages[0].role not in ("system", TEXT_ROLE))

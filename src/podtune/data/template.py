@@ -9,15 +9,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final
 
-from jinja2 import TemplateError, nodes
-from jinja2.ext import Extension, loopcontrols
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError
 from tokenizers import Tokenizer
 
 from podtune.core.errors import SpecError
+from podtune.data import template_sandbox, tokenizer_files
+from podtune.data.template_sandbox import TRAINING_DAY
+
+_Message = Mapping[str, Any]
+
+_MARKS: Final = ("question-text-7f3a", "answer-text-7f3a")
 
 
 class TemplateRefusedError(SpecError):
@@ -26,48 +29,38 @@ class TemplateRefusedError(SpecError):
     code = "template_refused"
 
 
-class _GenerationBlock(Extension):
-    """`{% generation %}` marks answers in some templates; here it only has to vanish."""
-
-    tags = {"generation"}  # noqa: RUF012 - jinja2 declares it so
-
-    def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
 class ChatTemplate:
     """Renders conversations as the base model saw them in its own training."""
 
-    def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        source: str,
+        special_tokens: Mapping[str, str],
+        *,
+        for_tools: str | None = None,
+        today: datetime = TRAINING_DAY,
+    ) -> None:
         """Compile a template.
 
         Args:
             source: The jinja2 text.
             special_tokens: `bos_token`, `eos_token` ... as text.
+            for_tools: Another text for conversations with tools, which a few models ship.
+            today: The day that the template is told.
 
         Raises:
             SpecError: it does not compile.
         """
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, loopcontrols]
-        )
-        environment.filters["tojson"] = _to_json
-        environment.globals.update(_GLOBALS)
         self._source = source
-        try:
-            self._template = environment.from_string(source)
-            self._fixed = {**self._template.globals, "documents": None, **special_tokens}
-        except TemplateError as error:
-            raise SpecError(
-                f"the model's chat template is not valid: {str(error)[:200]}",
-                code="bad_chat_template",
-                hint="use another base model, or mend its chat_template.jinja",
-            ) from error
+        self._template = _compiled(source, today)
+        self._fixed = {**self._template.globals, "documents": None, **special_tokens}
+        self._for_tools = (
+            None if for_tools is None else ChatTemplate(for_tools, special_tokens, today=today)
+        )
 
     def render(
         self,
-        messages: Sequence[Mapping[str, Any]],
+        messages: Sequence[_Message],
         *,
         open_answer: bool = False,
         tools: Sequence[Mapping[str, Any]] = (),
@@ -79,25 +72,61 @@ class ChatTemplate:
         Raises:
             TemplateRefusedError: the template raised.
         """
+        if tools and self._for_tools is not None:
+            return self._for_tools.render(messages, open_answer=open_answer, tools=tools)
         if messages and messages[0]["role"] == "system" and not self.takes_system:
             messages = fold_system(messages)
+        if self.wants_parts:
+            messages = [_in_parts(m) for m in messages]
+        if any("tool_calls" in m for m in messages) and self.wants_json_arguments:
+            messages = [_with_json_arguments(m) for m in messages]
         return self._render(messages, open_answer, tools)
 
     @cached_property
     def takes_system(self) -> bool:
         """Whether a system text comes through: not refused, not left out."""
         mark = "system-text-7f3a"
-        probe = [{"role": "system", "content": mark}, {"role": "user", "content": "x"}]
-        try:
-            return mark in self._render(probe, True, ())
-        except TemplateRefusedError:
+        probe: list[_Message] = [
+            {"role": "system", "content": mark},
+            {"role": "user", "content": "x"},
+        ]
+        if self.wants_parts:
+            probe = [_in_parts(m) for m in probe]
+        return mark in self._tried(probe, open_answer=True)
+
+    @cached_property
+    def wants_parts(self) -> bool:
+        """Whether contents come through as lists of parts only, as in templates for pictures."""
+        question, answer = _MARKS
+        probe: list[_Message] = [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
+        if _shows(self._tried(probe), _MARKS):
             return False
+        return _shows(self._tried([_in_parts(m) for m in probe]), _MARKS)
+
+    @cached_property
+    def wants_json_arguments(self) -> bool:
+        """Whether calls come through only with their arguments as JSON text (DeepSeek)."""
+        function = {"name": "look_up", "arguments": {"key": _MARKS[1]}}
+        call = {"id": "call00001", "type": "function", "function": function}
+        probe: list[_Message] = [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+        ]
+        if _shows(self._tried(probe), _MARKS[1:]):
+            return False
+        return _shows(self._tried([_with_json_arguments(m) for m in probe]), _MARKS[1:])
+
+    def _tried(self, messages: Sequence[_Message], open_answer: bool = False) -> str:
+        try:
+            return self._render(messages, open_answer, ())
+        except TemplateRefusedError:
+            return ""
 
     def _render(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        open_answer: bool,
-        tools: Sequence[Mapping[str, Any]],
+        self, messages: Sequence[_Message], open_answer: bool, tools: Sequence[Mapping[str, Any]]
     ) -> str:
         try:
             # As Template.render does, without copying what is the same for every row (a third).
@@ -111,10 +140,46 @@ class ChatTemplate:
                 shared=True,
             )
             return "".join(self._template.root_render_func(context))
-        except _TEMPLATE_FAULTS as error:
+        except template_sandbox.FAULTS as error:
             # Only words of the template itself are passed on; others may quote the row.
             words = str(error) if str(error) in self._source else type(error).__name__
             raise TemplateRefusedError(f"the chat template refused: {words}") from error
+
+
+def _compiled(source: str, today: datetime) -> Template:
+    try:
+        return template_sandbox.environment(today).from_string(source)
+    except TemplateError as error:
+        raise SpecError(
+            f"the model's chat template is not valid: {str(error)[:200]}",
+            code="bad_chat_template",
+            hint="use another base model, or mend its chat_template.jinja",
+        ) from error
+
+
+def _shows(text: str, marks: Sequence[str]) -> bool:
+    return all(mark in text for mark in marks)
+
+
+def _in_parts(message: _Message) -> _Message:
+    content = message.get("content")
+    if not isinstance(content, str):
+        return message
+    return {**message, "content": [{"type": "text", "text": content}]}
+
+
+def _with_json_arguments(message: _Message) -> _Message:
+    if "tool_calls" not in message:
+        return message
+    calls = [
+        {**c, "function": {**c["function"], "arguments": _as_json(c["function"]["arguments"])}}
+        for c in message["tool_calls"]
+    ]
+    return {**message, "tool_calls": calls}
+
+
+def _as_json(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def fold_system(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -135,121 +200,39 @@ def fold_system(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
 class TokenizerFolder:
     """The tokenizer side of a base model's folder: tokenizer, template and stop tokens."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, today: datetime = TRAINING_DAY) -> None:
         """Load from `tokenizer.json`, `tokenizer_config.json` and what stands beside them.
 
+        Args:
+            folder: Of the base model, or an artifact.
+            today: The day that the template is told; a conversation may tell the real one.
+
         Raises:
-            SpecError: no tokenizer.json or no chat template.
+            SpecError: no tokenizer.json.
         """
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise SpecError(
-                f"no tokenizer.json in {str(folder)!r}",
-                code="no_tokenizer",
-                hint="use a model that ships a fast tokenizer",
-            )
         self.folder = folder
-        self.tokenizer: Tokenizer = _load_tokenizer(path)
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
-        config = _json_file(folder / "tokenizer_config.json")
-        self.template = ChatTemplate(_template_text(folder, config), _special_tokens(config))
-        self.stop_ids = _stop_ids(folder, self.tokenizer, config)
+        self.tokenizer: Tokenizer = tokenizer_files.tokenizer(folder)
+        config = tokenizer_files.json_object(folder / "tokenizer_config.json")
+        special = tokenizer_files.special_tokens(config)
+        self._config, self._special, self._today = config, special, today
+        listed = tokenizer_files.stop_ids(folder, self.tokenizer, config)
+        self.stop_ids = frozenset(listed)
+        eos = self.tokenizer.token_to_id(special.get("eos_token", ""))
+        known = [i for i in listed if self.tokenizer.id_to_token(i) is not None]
+        self.end_id: int | None = eos if eos in known else next(iter(known), None)
+        """The stop token that ends a text: the tokenizer's eos where it is one, else the first."""
 
+    @cached_property
+    def template(self) -> ChatTemplate:
+        """The chat template; plain text needs none.
 
-def _to_json(value: object, ensure_ascii: bool = False, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
-
-
-def _refuse(message: str) -> NoReturn:
-    raise TemplateError(message)
-
-
-def _strftime_now(pattern: str) -> str:
-    return datetime.now().astimezone().strftime(pattern)
-
-
-_TEMPLATE_FAULTS: Final = (
-    TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What a template's own expressions can raise; it is a stranger's code."""
-
-_GLOBALS: Final[Mapping[str, Any]] = {
-    "raise_exception": _refuse,
-    "strftime_now": _strftime_now,
-}
-"""What transformers offers to templates."""
-
-
-def _load_tokenizer(path: Path) -> Tokenizer:
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> SpecError:
-    return SpecError(
-        f"{path.name} of the base model cannot be read: {str(error)[:160]}",
-        code="bad_model_folder",
-        hint=f"fetch the model again; {str(path)!r} is cut short or not the real file",
-    )
-
-
-def _json_file(path: Path) -> Mapping[str, object]:
-    if not path.is_file():
-        return {}
-    try:
-        value: object = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _unreadable(path, error) from error
-    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
-
-
-def _template_text(folder: Path, config: Mapping[str, object]) -> str:
-    beside = folder / "chat_template.jinja"
-    if beside.is_file():
-        try:
-            return beside.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise _unreadable(beside, error) from error
-    value = config.get("chat_template")
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        for entry in cast("list[Mapping[str, object]]", value):
-            if entry.get("name") == "default":
-                return str(entry.get("template"))
-    raise SpecError(
-        f"the model in {str(folder)!r} has no chat template",
-        code="no_chat_template",
-        hint="use an instruct or chat model; base models do not know turns",
-    )
-
-
-def _special_tokens(config: Mapping[str, object]) -> dict[str, str]:
-    tokens: dict[str, str] = {}
-    for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
-        value = config.get(name)
-        if isinstance(value, dict):
-            value = cast("Mapping[str, object]", value).get("content")
-        tokens[name] = value if isinstance(value, str) else ""
-    return tokens
-
-
-def _stop_ids(folder: Path, tokenizer: Tokenizer, config: Mapping[str, object]) -> frozenset[int]:
-    """Ids that end generation: generation_config, then config, then the tokenizer's eos."""
-    for name in ("generation_config.json", "config.json"):
-        value = _json_file(folder / name).get("eos_token_id")
-        if isinstance(value, int):
-            return frozenset({value})
-        if isinstance(value, list) and value:
-            return frozenset(int(v) for v in cast("list[int]", value))
-    eos = tokenizer.token_to_id(_special_tokens(config)["eos_token"])
-    return frozenset() if eos is None else frozenset({eos})
+        Raises:
+            SpecError: no chat template.
+        """
+        templates = tokenizer_files.templates(self.folder, self._config)
+        return ChatTemplate(
+            templates["default"],
+            self._special,
+            for_tools=templates.get("tool_use"),
+            today=self._today,
+        )

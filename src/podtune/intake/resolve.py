@@ -16,6 +16,7 @@ from podtune.core.plan import FieldNote, Origin
 from podtune.core.request import TrainingRequest
 from podtune.core.spec import Place, TrainingSpec, field_paths, flatten, nest, text_fields
 from podtune.intake import specfile
+from podtune.intake.contradictions import refuse_contradictions
 from podtune.intake.defaults import DEFAULT_BASE_MODEL, WHY
 
 _COLUMNS: Final = "data.columns."
@@ -35,7 +36,8 @@ def resolve(request: TrainingRequest) -> Resolved:
     """Validate what was stated and fill the gaps.
 
     Raises:
-        SpecError: an unknown field or a value out of range; all of them at once.
+        SpecError: an unknown field or a value out of range, all of them at once; or fields that
+            contradict each other.
         UnsupportedError: a known field asks for something that is not built yet.
     """
     stated = _with_columns(request.stated)
@@ -50,6 +52,7 @@ def resolve(request: TrainingRequest) -> Resolved:
     except ValidationError as error:
         raise _spec_error(error) from error
     refuse_unbuilt(spec)
+    refuse_contradictions(spec)
     notes = {
         path: FieldNote(
             path=path,
@@ -118,7 +121,7 @@ def refuse_unknown(stated: Mapping[str, object]) -> None:
         SpecError: with all unknown paths.
     """
     known = {*field_paths(), "base_model"}
-    known |= {f"{_COLUMNS}{role}" for role in ("prompt", "completion", "system")}
+    known |= {f"{_COLUMNS}{role}" for role in ("prompt", "completion", "system", "label", "text")}
     unknown = [p for p in stated if p not in known]
     if not unknown:
         return
@@ -142,13 +145,6 @@ _UNBUILT: Final[Sequence[tuple[str, Callable[[TrainingSpec], object], str]]] = (
         lambda s: s.where.on is not Place.LOCAL,
         "rented machines are not built yet; use --on local",
     ),
-    ("method", lambda s: s.method != "sft", "only sft is built yet"),
-    ("adapter.kind", lambda s: s.adapter.kind not in ("auto", "lora"), "only lora is built yet"),
-    (
-        "adapter.bits",
-        lambda s: s.adapter.bits in (4, 8),
-        "quantised base models are not built yet",
-    ),
     (
         "deliver.store",
         lambda s: s.deliver.store != "direct",
@@ -166,12 +162,6 @@ _UNBUILT: Final[Sequence[tuple[str, Callable[[TrainingSpec], object], str]]] = (
     *(
         (f"where.{name}", lambda s, name=name: getattr(s.where, name), "only for rented machines")
         for name in ("gpu_any_of", "gpu_avoid", "volume", "region", "min_vram_gib", "registry_auth")
-    ),
-    ("where.count", lambda s: s.where.count != 1, "one device is built yet"),
-    (
-        "training.report_to",
-        lambda s: s.training.report_to != "none",
-        "not built yet; metrics.jsonl has every figure",
     ),
 )
 """Fields whose values later releases bring: path, whether it is asked for, what to do."""

@@ -9,20 +9,24 @@ from podtune.core.plan import (
     BaseModelFacts,
     Device,
     FieldNote,
-    MemoryEstimate,
     Origin,
     Plan,
     Schedule,
     TimeEstimate,
     TokenCounts,
 )
-from podtune.core.spec import AdapterKind, TrainingSpec, flatten, nest
-from podtune.core.units import duration, gib
+from podtune.core.spec import AUTO, AdapterKind, TrainingSpec, flatten, nest
+from podtune.core.units import duration, short_count
 from podtune.data.lengths import Lengths
 from podtune.planning import duration as durations
-from podtune.planning import memory
-from podtune.planning.model_facts import linear_shapes, sizes_of
-from podtune.planning.schedule import Decision, decide, save_steps, shortened
+from podtune.planning.adaptation import (
+    adaptation,
+    expert_parameters,
+    mixers,
+    substituted,
+)
+from podtune.planning.fitting import Fitted, Load, fit
+from podtune.planning.schedule import Conditions, Decision, decide, save_steps, shortened
 
 LONG_S: Final = 1800.0
 """A job over this says so before it starts and offers `--minutes`."""
@@ -51,33 +55,26 @@ def plan(given: PlanInput) -> Plan:
     """Decide what is still open, and estimate steps, memory and time.
 
     Raises:
-        SpecError: it does not fit the memory, or a stated value contradicts the data.
+        SpecError: it does not fit the memory, a stated value contradicts the data or the model,
+            or more devices are asked for than there are.
     """
-    decided = decide(
-        given.spec.training, given.facts, given.device, given.lengths, packable=given.packable
-    )
-    values = {**decided.values, **_adapter(given)}
-    settled = _fill(given.spec, values)
+    _refuse_missing_devices(given.spec, given.device)
+    decided = decide(given.spec.training, _conditions(given))
     schedule = decided.schedule
-    epochs = float(settled.training.epochs)
-    speed = _time(given, settled, tokens=1, answers=0).tokens_per_second
+    fitted = _fitted(given, decided.values, schedule)
+    values = {**decided.values, **_held(given, fitted)}
+    settled = _fill(given.spec, values)
+    speed = _time(given, settled, schedule, answers=0).tokens_per_second
     if given.minutes is not None:
-        schedule = shortened(schedule, speed, given.minutes, epochs)
+        schedule = shortened(schedule, speed, given.minutes, float(settled.training.epochs))
         if schedule.left_out:
             why = f"--minutes {given.minutes:g} at {speed:.0f} tokens/s"
             values["training.max_steps"] = Decision(schedule.steps, why)
             if "training.save_steps" in values:
                 values["training.save_steps"] = save_steps(schedule.steps)
             settled = _fill(settled, values)
-    needed = _memory(settled, given, schedule)
-    _refuse_unfit(needed, given.device)
     answers = _answers(settled, given.validation_rows)
-    time = _time(given, settled, tokens=schedule.steps * schedule.tokens_per_step, answers=answers)
-    warnings = list(given.warnings)
-    if time.training_s > LONG_S:
-        warnings.append(
-            f"this takes about {duration(time.total_s)} here; --minutes 30 trains as much as 30 minutes hold"
-        )
+    time = _time(given, settled, schedule, answers=answers)
     return Plan(
         spec=settled,
         fields=_notes(settled, given.notes, values),
@@ -87,37 +84,140 @@ def plan(given: PlanInput) -> Plan:
         device=given.device,
         tokens=_tokens(given),
         schedule=schedule,
-        memory=needed,
+        memory=fitted.needed,
         time=time,
-        adapted_layers=adapted_layers(settled, given.facts),
-        warnings=tuple(warnings),
+        adapted_layers=adaptation(settled.adapter, given.facts, fitted.choice.kind).targets,
+        warnings=(*given.warnings, *_warnings(given, settled, schedule, time)),
     )
 
 
-def adapted_layers(spec: TrainingSpec, facts: BaseModelFacts) -> tuple[str, ...]:
-    """Names of the linear layers that get an adapter: what the worker hands to peft.
+def _conditions(given: PlanInput) -> Conditions:
+    return Conditions(
+        facts=given.facts,
+        lengths=given.lengths,
+        packable=given.packable,
+        method=given.spec.method,
+        full=given.spec.adapter.kind == AdapterKind.FULL,
+        world=_world(given.spec),
+    )
 
-    Never `all-linear` itself: peft would add the experts of a mixture to it.
-    """
-    targets = spec.adapter.target_modules
+
+def _world(spec: TrainingSpec) -> int:
+    return spec.where.count * spec.where.nodes
+
+
+def _refuse_missing_devices(spec: TrainingSpec, device: Device) -> None:
+    if spec.where.count <= device.count:
+        return
+    cpu = device.kind == "cpu"
+    there = f"{device.name}: {device.count} {'processes at most' if cpu else 'of its kind'}"
+    raise SpecError(
+        f"where.count is {spec.where.count}; there is {there}",
+        code="too_few_devices",
+        hint=f"use --set where.count={device.count}, or less",
+        context={"asked": spec.where.count, "there": device.count},
+    )
+
+
+def _fitted(given: PlanInput, values: Mapping[str, Decision], schedule: Schedule) -> Fitted:
+    """The adapter, bits, precision and checkpointing that fit the planned rows."""
+    options = given.spec.training
+    row = options.max_length if options.max_length != AUTO else values["training.max_length"].value
+    micro = (
+        options.micro_batch if options.micro_batch != AUTO else values["training.micro_batch"].value
+    )
+    per_pass = int(row) * int(micro)  # pyright: ignore[reportArgumentType]
+    total = max(1, sum(given.lengths.train))
+    load = Load(
+        tokens_per_pass=per_pass,
+        trained_per_pass=int(per_pass * sum(given.lengths.trained) / total),
+        local=given.spec.where.count,
+        world=schedule.world,
+    )
+    return fit(given.spec, given.facts, given.device, load)
+
+
+def _held(given: PlanInput, fitted: Fitted) -> dict[str, Decision]:
+    """How the model is held and trained, with the reason of each value nobody stated."""
+    spec, choice, device = given.spec, fitted.choice, given.device
+    spared = f"; {fitted.spared}" if fitted.spared else ""
+    fits = "the base model fits the memory unquantised"
+    packed = f"4-bit weights fit the memory{spared}"
+    native = "the weights stay in the training's precision"
+    choices = {
+        "adapter.kind": (choice.kind.value, packed if choice.bits == 4 else fits),
+        "adapter.bits": (choice.bits, packed if choice.bits == 4 else native),
+        "training.precision": (choice.precision, _why_precision(choice.precision, spec, device)),
+        "training.gradient_checkpointing": (
+            choice.checkpointing,
+            f"it fits so{spared}" if choice.checkpointing else "it fits without; a third faster",
+        ),
+        "training.sharding": (choice.sharding, _why_sharding(choice.sharding, _world(spec))),
+        "where.gpu": (device.kind, f"found here: {device.name}"),
+    }
+    flat = flatten(spec)
+    return {path: Decision(*pair) for path, pair in choices.items() if flat[path] == AUTO}
+
+
+def _why_precision(precision: str, spec: TrainingSpec, device: Device) -> str:
+    if spec.adapter.bits in (16, 32):
+        return f"the weights have {spec.adapter.bits} bits"
+    if precision == "bf16" and device.bf16:
+        return f"{device.name} computes bf16 in hardware"
+    if precision == "fp16":
+        return f"{device.name} has no bf16 hardware, but fp16"
     if spec.adapter.kind == AdapterKind.FULL:
-        return ()
-    if targets != "all-linear":
-        return tuple(targets)
-    return tuple(shape.name for shape in linear_shapes(sizes_of(facts)))
+        return "small updates of the weights need all bits"
+    return f"{device.name} has no bf16 hardware; bf16 would be 7 times slower"
 
 
-def _adapter(given: PlanInput) -> dict[str, Decision]:
-    values: dict[str, Decision] = {}
-    if given.spec.adapter.kind == "auto":
-        values["adapter.kind"] = Decision("lora", "the base model fits the memory unquantised")
-    if given.spec.adapter.bits == "auto":
-        values["adapter.bits"] = Decision(
-            16 if given.device.bf16 else 32, "the weights stay in the training's precision"
+def _why_sharding(sharding: str, world: int) -> str:
+    if world == 1:
+        return "one process"
+    if sharding == "fsdp":
+        return "one device cannot hold the base model; each holds its part"
+    return "each device holds the base model"
+
+
+def _warnings(
+    given: PlanInput, spec: TrainingSpec, schedule: Schedule, time: TimeEstimate
+) -> list[str]:
+    """What somebody should know before they approve."""
+    words: list[str] = []
+    names = substituted(spec.adapter, given.facts)
+    if names and spec.adapter.target_modules != "all-linear":
+        added = expert_parameters(given.facts, spec.adapter.rank)
+        words.append(
+            f"{', '.join(names)} are the experts of this mixture: adapted are "
+            f"{', '.join(mixers(given.facts))} instead; experts only on request "
+            f"(--set adapter.experts=true, {short_count(added)} parameters more)"
         )
-    if given.spec.where.gpu == "auto":
-        values["where.gpu"] = Decision(given.device.kind, f"found here: {given.device.name}")
-    return values
+    if spec.training.packing is True and spec.training.effective_batch != AUTO:
+        wanted = spec.training.effective_batch
+        mean = sum(given.lengths.train) / max(1, len(given.lengths.train))
+        asked = wanted.tokens or mean * (wanted.examples or 1)
+        if schedule.accumulation == 1 and schedule.tokens_per_step > 1.25 * asked:
+            words.append(
+                f"a step averages over about {schedule.tokens_per_step} tokens, "
+                f"training.effective_batch asks for about {asked:.0f}: rows are longer than that"
+            )
+    warmup = spec.training.warmup_steps
+    if warmup is not None and warmup >= schedule.steps:
+        words.append(
+            f"training.warmup_steps {warmup} outlast the {schedule.steps} steps: the learning rate "
+            "never reaches its peak"
+        )
+    if spec.adapter.kind == AdapterKind.FULL and spec.adapter.bits == 16:
+        words.append(
+            "weights of 16 bits lose updates smaller than a 256th of them; full fine-tuning in "
+            "fp32 (--set training.precision=fp32) keeps all"
+        )
+    if time.training_s > LONG_S:
+        words.append(
+            f"this takes about {duration(time.total_s)} here; --minutes 30 trains as much as 30 "
+            "minutes hold"
+        )
+    return words
 
 
 def _fill(spec: TrainingSpec, values: dict[str, Decision]) -> TrainingSpec:
@@ -126,43 +226,14 @@ def _fill(spec: TrainingSpec, values: dict[str, Decision]) -> TrainingSpec:
     return TrainingSpec.model_validate(nest(flat))
 
 
-def _memory(spec: TrainingSpec, given: PlanInput, schedule: Schedule) -> MemoryEstimate:
-    row = int(spec.training.max_length)
-    per_pass = row * int(spec.training.micro_batch)
-    total = max(1, sum(given.lengths.train))
-    trained = int(per_pass * sum(given.lengths.trained) / total)
-    return memory.estimate(
-        given.facts,
-        rank=spec.adapter.rank,
-        targets=spec.adapter.target_modules,
-        tokens_per_pass=per_pass,
-        trained_per_pass=trained,
-        precision=str(spec.training.precision),
-        device_kind=given.device.kind,
-    )
-
-
-def _time(given: PlanInput, spec: TrainingSpec, *, tokens: float, answers: int) -> TimeEstimate:
-    precision = str(spec.training.precision)
+def _time(
+    given: PlanInput, spec: TrainingSpec, schedule: Schedule, *, answers: int
+) -> TimeEstimate:
+    tokens = schedule.steps * schedule.tokens_per_step
+    work = durations.work(spec, given.device, schedule.world, tokens=tokens, answers=answers)
+    key = durations.speed_key(given.device, work.precision)
     return durations.estimate(
-        given.facts,
-        given.device,
-        precision=precision,
-        tokens=tokens,
-        answers=answers,
-        reached_flops=given.reached_speeds.get(durations.speed_key(given.device, precision)),
-    )
-
-
-def _refuse_unfit(needed: MemoryEstimate, device: Device) -> None:
-    if needed.total <= device.memory_bytes:
-        return
-    parts = ", ".join(f"{name} {gib(size)}" for name, size in needed.parts().items())
-    raise SpecError(
-        f"the training needs {gib(needed.total)} ({parts}); {device.name} has {gib(device.memory_bytes)}",
-        code="does_not_fit",
-        hint="choose a smaller base model with --model, or shorter rows",
-        context={"needed_bytes": needed.total, "available_bytes": device.memory_bytes},
+        given.facts, given.device, work, reached_flops=given.reached_speeds.get(key)
     )
 
 

@@ -4,12 +4,17 @@ Everything goes through huggingface_hub's cache. Only safetensors, JSON and temp
 fetched: a model repository is code, and we run none of it.
 """
 
+import errno
+import json
+import time
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from podtune.core.errors import CredentialsError, NotFoundError, PodtuneError
+from podtune.core.errors import CredentialsError, NotFoundError, PodtuneError, StateError
 from podtune.core.redact import scrub
+from podtune.storage.hub_downloads import Patience, TruncatedError, complete
 
 SMALL_FILES: Final = ("*.json", "*.jinja")
 ALL_FILES: Final = ("*.json", "*.jinja", "*.safetensors")
@@ -85,31 +90,69 @@ def _find_online(name: str, revision: str | None) -> HubModel:
     return HubModel(name, folder.name, folder, here, sum(files[f] for f in weights))
 
 
-def fetch(name: str, commit: str, on_bytes: Callable[[float, float], None]) -> Path:
+def fetch(
+    name: str,
+    commit: str,
+    on_bytes: Callable[[float, float], None],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Path:
     """Download everything training needs of one commit, resuming what is there.
+
+    An attempt that fails is followed by others, each from the byte the last one reached.
 
     Args:
         name: `org/name`.
         commit: As pinned by the plan.
         on_bytes: Called with bytes done and bytes in all.
+        sleep: Waits between attempts.
 
     Raises:
         PodtuneError: as `find`.
+        StateError: the disk is full.
     """
     hf = _client()
-    return Path(
-        _ask(
-            lambda: hf.snapshot_download(
-                name,
-                revision=commit,
-                allow_patterns=list(ALL_FILES),
-                ignore_patterns=list(UNWANTED),
-                tqdm_class=_bar_class(on_bytes),
-            ),
+    patience = Patience(_is_transient, sleep=sleep)
+
+    def siblings() -> list[Any]:
+        info = hf.HfApi().model_info(name, revision=commit, timeout=TIMEOUT_S, files_metadata=True)
+        return info.siblings or []
+
+    def small_files() -> str:
+        return hf.snapshot_download(
             name,
-            commit,
+            revision=commit,
+            allow_patterns=list(ALL_FILES),
+            ignore_patterns=list(UNWANTED),
+            tqdm_class=_silent_bar(),
         )
-    )
+
+    try:
+        found = _ask(lambda: patience.call(siblings), name, commit)
+    except HubUnreachableError as fault:
+        return _whole_in_cache(name, commit, fault)
+    files = [(s.rfilename, s.size or 0) for s in found if _is_weights(s.rfilename)]
+    _ask(lambda: complete(name, commit, files, on_bytes, patience), name, commit)
+    return Path(_ask(lambda: patience.call(small_files), name, commit))
+
+
+def _is_weights(path: str) -> bool:
+    unwanted = any(fnmatch(path, pattern) for pattern in UNWANTED)
+    return path.endswith(".safetensors") and not unwanted
+
+
+def _whole_in_cache(name: str, commit: str, fault: HubUnreachableError) -> Path:
+    """The cache's copy with its weights; raises the fault when a part of it is missing."""
+    cached = _cached(name, commit, fault)
+    index = cached.folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        here = all((cached.folder / shard).exists() for shard in shards)
+    else:
+        here = cached.weights_here
+    if not here:
+        raise fault
+    return cached.folder
 
 
 def _ask(call: Callable[[], Any], name: str, revision: str | None) -> Any:
@@ -127,28 +170,13 @@ def _client() -> Any:
     return huggingface_hub
 
 
-def _bar_class(on_bytes: Callable[[float, float], None]) -> type:
-    """A tqdm that reports bytes to us instead of drawing."""
+def _silent_bar() -> type:
+    """A tqdm that draws nothing."""
     base: Any = _client().utils.tqdm
-
-    totals: dict[int, tuple[float, float]] = {}
 
     class Bar(base):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self.counts_bytes = kwargs.get("unit") == "B"
-            self.seen = float(kwargs.get("initial") or 0)
-            self.whole = float(kwargs.get("total") or 0)
             base.__init__(self, *args, **{**kwargs, "disable": True})
-
-        def update(self, n: float | None = 1) -> None:
-            if not self.counts_bytes:
-                return
-            self.seen += n or 0
-            known: float = getattr(self, "total", 0) or self.whole
-            totals[id(self)] = (self.seen, known)
-            # The largest bar is the one over all files; the others are files of their own.
-            done, whole = max(totals.values(), key=lambda pair: pair[1])
-            on_bytes(done, whole)
 
     return Bar
 
@@ -201,6 +229,12 @@ def _fault(name: str, revision: str | None, error: Exception) -> PodtuneError:
             code="model_not_found",
             hint="a Hub name is org/name; a folder must exist",
         )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StateError(
+            "the disk with the Hub's cache is full",
+            code="disk_full",
+            hint="free some space or set HF_HOME to another disk; what was fetched is kept",
+        )
     if isinstance(error, errors.HfHubHTTPError | OSError) or _is_connection_error(error):
         reason = scrub(str(error).split("\n", 1)[0])[:160]
         return HubUnreachableError(
@@ -208,6 +242,18 @@ def _fault(name: str, revision: str | None, error: Exception) -> PodtuneError:
             hint="check the network and try again; what was fetched is kept",
         )
     raise error
+
+
+def _is_transient(error: Exception) -> bool:
+    """Whether the same question may get an answer a moment later."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return False
+    if isinstance(error, errors.HfHubHTTPError):
+        status = getattr(error.response, "status_code", 0)
+        return status in (408, 425, 429) or status >= 500
+    return isinstance(error, TruncatedError) or _is_connection_error(error, local=False)
 
 
 def _rejected(error: Any) -> bool:
@@ -219,15 +265,19 @@ def _rejected(error: Any) -> bool:
     return status == 401 and "invalid credentials" in str(error).lower()
 
 
-def _is_connection_error(error: BaseException) -> bool:
-    """Whether the HTTP client could not connect, whichever client the Hub library uses."""
+def _is_connection_error(error: BaseException, *, local: bool = True) -> bool:
+    """Whether the HTTP client could not connect, whichever client the Hub library uses.
+
+    With `local`, any fault of this machine's system calls counts too.
+    """
     chain: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in chain:
         chain.append(current)
         current = current.__cause__ or current.__context__
     names = {base.__name__ for e in chain for base in type(e).__mro__}
-    return bool(names & {"TransportError", "ConnectionError", "OSError", "TimeoutException"})
+    known = {"TransportError", "ConnectionError", "TimeoutException"}
+    return bool(names & (known | {"OSError"} if local else known))
 
 
 def _gated(name: str) -> CredentialsError:

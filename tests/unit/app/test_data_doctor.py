@@ -296,3 +296,38 @@ def test_an_address_is_fetched_judged_and_its_secret_is_nowhere(tmp_path, user):
     assert "PLANTED" not in json.dumps(found.facts)
     assert seen
     assert not settings.home.exists()
+
+
+# Methods
+
+
+def test_pairs_are_judged_for_the_method_that_was_named(examine, user):
+    path = rows(user, *[{"prompt": f"why {n}?", "chosen": f"so {n}.", "rejected": "no."} for n in range(30)])  # fmt: skip
+    supervised, weighed = examine(path), examine(path, method="dpo")
+    assert "method_mismatch_sft" in {w["code"] for w in supervised.facts["warnings"]}
+    assert "method_mismatch_sft" not in {w["code"] for w in weighed.facts["warnings"]}
+    assert weighed.facts["training"]["planned"] is True
+    assert weighed.facts["training"]["tokens"] > supervised.facts["training"]["tokens"]
+    assert weighed.facts["next"] == f"podtune train {path} --set method=dpo"
+
+
+def test_the_command_that_takes_the_data_is_named(examine, user):
+    path = rows(user, *[pair(n) for n in range(20)])
+    facts = examine(path, method="dpo").facts
+    assert (facts["verdict"], facts["next"]) == ("no data for dpo", f"podtune train {path}")
+    story = user / "story.txt"
+    story.write_text("Once upon a time there was a grinder. " * 60)
+    facts = examine(story).facts
+    assert facts["next"] == f"podtune train {story} --set method=cpt"
+
+
+def test_texts_are_counted_whole_and_without_markup(examine, user):
+    folder = user / "texts"
+    folder.mkdir()
+    for n in range(20):
+        (folder / f"{n}.txt").write_text(f"Chapter {n}. " + "The grinder hummed. " * 30)
+    facts = examine(folder, method="cpt").facts
+    assert (facts["format"], facts["good_rows"], facts["notes"]) == ("plain_text", 20, [])
+    assert facts["tokens"]["total"] > 0
+    assert facts["training"]["planned"] is True
+    assert facts["training"]["tokens"] <= facts["tokens"]["total"]

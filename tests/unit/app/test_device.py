@@ -75,3 +75,39 @@ def test_a_driver_without_a_card_is_no_card(card, answer, code):
 def test_an_answer_that_cannot_be_read_is_no_traceback(card, answer):
     card(answer)
     assert device.detect("auto").kind in device.KINDS
+
+
+CARD = "NVIDIA H100 80GB HBM3, 81559, 9.0"
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"), [("0", 1), ("2,3", 2), ("GPU-ab12, GPU-cd34,", 2), (None, 1)]
+)
+def test_cards_that_may_be_seen_are_counted(card, monkeypatch, visible, count):
+    card(CARD)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert device.detect("cuda").count == count
+
+
+def test_without_a_wish_all_cards_of_the_name_count(card, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    card(f"{CARD}\nNVIDIA H100 80GB HBM3, 81559, 9.0\nNVIDIA T400, 2048, 7.5")
+    assert device.detect("cuda").count == 2
+
+
+def test_a_cpu_takes_a_process_for_each_core():
+    found = device.detect("cpu")
+    assert found.count == found.cores
+    assert found.kernels == ()
+
+
+def test_libraries_for_a_card_are_found_without_being_imported(card, monkeypatch, tmp_path):
+    card(CARD)
+    for name in ("fla", "causal_conv1d"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert device.detect("cuda").kernels == ("causal_conv1d", "fla")

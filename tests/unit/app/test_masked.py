@@ -110,10 +110,19 @@ def test_a_row_that_the_template_refuses_is_shown_with_its_problem(examine, mode
 
 def test_a_row_that_trains_nothing_is_shown_unmarked(examine, model):
     stop = model / "generation_config.json"
-    stop.write_text('{"eos_token_id": 0}')
+    stop.write_text('{"eos_token_id": 999999}')  # the tokenizer has no such token
     facts = examine(pair(1))
     assert facts["findings"][0]["code"] == "stop_token_untrained"
     assert trained(facts["shown"][0]["documents"][0]) == ""
+
+
+def test_a_stop_token_that_was_added_is_shown_and_told(examine, model):
+    (model / "generation_config.json").write_text('{"eos_token_id": 0}')  # this tokenizer's "!"
+    facts = examine(pair(1))
+    assert trained(facts["shown"][0]["documents"][0]) == "it is 1.<|im_end|>\n!"
+    assert [(k["code"], k["rows"]) for k in facts["kinds"]] == [("stop_token_added", 1)]
+    assert facts["findings"] == []
+    assert facts["examples"] == 1
 
 
 def test_nothing_good_is_an_error(examine):

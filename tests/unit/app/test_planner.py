@@ -364,3 +364,183 @@ def test_a_request_remembers_its_minutes():
     assert planner.source_request("x.jsonl", {"a": 1}, 5.0) == TrainingRequest(
         stated={"data.source": "x.jsonl", "a": 1}, minutes=5.0
     )
+
+
+# Methods and the data they need
+
+
+def preference(n, **more):
+    return {"prompt": f"how do I reset grinder {n}?", "chosen": f"hold button {n}.",
+            "rejected": "no idea.", **more}  # fmt: skip
+
+
+def rated(n):
+    return {"prompt": f"how do I reset grinder {n}?", "completion": f"hold button {n}.",
+            "label": n % 3 > 0}  # fmt: skip
+
+
+def weighed(user, rows, name="tickets.jsonl"):
+    (user / name).write_text("".join(json.dumps(value) + "\n" for value in rows), encoding="utf-8")
+
+
+@pytest.mark.parametrize("method", ["dpo", "orpo"])
+def test_pairs_are_planned_by_both_their_documents(user, method):
+    weighed(user, [preference(n) for n in range(24)])
+    plan = homes.plan(user, method=method, data__validation=0)
+    assert plan.tokens.exact
+    assert plan.tokens.examples == plan.tokens.train_rows == 24
+    assert not any("better answer only" in words for words in plan.warnings)
+    weighed(user, [rated(n) for n in range(24)], "rated.jsonl")
+    weighed(user, [{k: v for k, v in preference(n).items() if k != "rejected"} | {
+        "completion": preference(n)["chosen"]} for n in range(24)], "sft.jsonl")  # fmt: skip
+    single = planner.make_plan(
+        planner.source_request(
+            str(user / "sft.jsonl"),
+            {"base_model.name": str(user / "model"), "data.validation": 0},
+        ),
+        homes.settings(user),
+    )
+    assert plan.tokens.train > single.tokens.train
+    assert plan.tokens.trained > single.tokens.trained
+
+
+def test_rated_answers_are_planned_one_by_one_and_pairs_as_two(user):
+    weighed(user, [rated(n) for n in range(12)] + [preference(n) for n in range(12, 24)])
+    plan = homes.plan(user, method="kto", data__validation=0)
+    assert (plan.tokens.train_rows, plan.tokens.examples) == (24, 36)
+
+
+@pytest.mark.parametrize(("method", "needs"), [("dpo", "pairs"), ("orpo", "pairs"), ("kto", "rated answers"), ("cpt", "plain text")])  # fmt: skip
+def test_conversations_are_refused_where_a_method_cannot_learn_from_them(user, method, needs):
+    with pytest.raises(DatasetError, match=f"{method} needs {needs}") as caught:
+        homes.plan(user, method=method)
+    assert caught.value.code == "method_mismatch"
+    assert "chat_messages" in caught.value.message
+    assert "method=sft" in caught.value.hint
+
+
+def test_ratings_of_one_kind_are_refused(user):
+    weighed(user, [rated(n) | {"label": True} for n in range(24)])
+    with pytest.raises(DatasetError) as caught:
+        homes.plan(user, method="kto")
+    assert caught.value.code == "one_sided_ratings"
+
+
+def test_bad_answers_are_not_learnt_by_supervised_training_unless_left_out(user):
+    weighed(user, [rated(n) for n in range(24)])
+    with pytest.raises(DatasetError, match="8 errors"):
+        homes.plan(user)
+    plan = homes.plan(user, data__on_bad_rows="skip", data__validation=0)
+    assert plan.tokens.train_rows == 16
+    assert any("8 of 24 rows are left out" in words for words in plan.warnings)
+
+
+STORY = "the grinder hummed and the fox slept on. " * 12
+
+
+def texts(user, count=30):
+    folder = user / "texts"
+    folder.mkdir()
+    for n in range(count):
+        (folder / f"{n}.txt").write_text(f"chapter {n}. {STORY}", encoding="utf-8")
+    return folder
+
+
+def plan_texts(user, source, **stated):
+    base = user / "model" if (user / "model").exists() else homes.model(user / "model")
+    fields = {"base_model.name": str(base), "method": "cpt"}
+    fields |= {key.replace("__", "."): value for key, value in stated.items()}
+    return planner.make_plan(planner.source_request(str(source), fields), homes.settings(user))
+
+
+def test_texts_are_planned_in_pieces(user):
+    plan = plan_texts(user, texts(user), data__validation=0.1)
+    tokens, length = plan.tokens, plan.spec.training.max_length
+    assert (tokens.exact, length) == (True, 256)
+    assert tokens.train_rows + tokens.validation_rows == 30
+    assert tokens.validation_rows > 0
+    assert tokens.longest <= length
+    assert tokens.examples > tokens.train_rows
+    assert tokens.trained == tokens.train - tokens.examples  # all but the first of each piece
+    note = plan.note("training.max_length")
+    assert note.origin is Origin.ASSUMED
+    assert "pieces" in note.why
+    assert any("divided into pieces" in words for words in plan.warnings)
+
+
+def test_the_length_of_the_pieces_may_be_stated(user):
+    plan = plan_texts(user, texts(user), training__max_length=100)
+    assert plan.spec.training.max_length == 100
+    assert plan.note("training.max_length").origin is Origin.STATED
+    assert plan.tokens.longest <= 100
+
+
+def test_texts_need_no_chat_template(user):
+    base = homes.model(user / "model")
+    (base / "chat_template.jinja").unlink()
+    plan = plan_texts(user, texts(user))
+    assert plan.tokens.exact
+    homes.data(user)
+    with pytest.raises(SpecError) as caught:
+        homes.plan(user)
+    assert caught.value.code == "no_chat_template"
+    assert "method=cpt" in caught.value.hint
+
+
+def test_one_text_holds_nothing_out_and_says_so(user):
+    source = user / "story.txt"
+    source.write_text(STORY, encoding="utf-8")
+    plan = plan_texts(user, source)
+    assert plan.tokens.validation_rows == 0
+    assert any("too few different texts" in words for words in plan.warnings)
+
+
+def test_a_text_is_refused_for_conversations_with_the_method_that_takes_it(user):
+    source = user / "story.txt"
+    source.write_text(STORY, encoding="utf-8")
+    with pytest.raises(DatasetError) as caught:
+        plan_texts(user, source, method="sft")
+    assert caught.value.code == "method_mismatch"
+    assert "method=cpt" in caught.value.hint
+
+
+def longish(user, long, short):
+    """Rows of which some are over 128 tokens after their first answer."""
+
+    def turns(n, words):
+        question = {"role": "user", "content": f"question number {n}?"}
+        answer = {"role": "assistant", "content": "yes."}
+        return [question, answer, {**question, "content": "more?"}, {**answer, "content": words}]
+
+    rows = [turns(n, "so " * 100) for n in range(long)]
+    rows += [turns(long + n, "no.") for n in range(short)]
+    path = user / "tickets.jsonl"
+    path.write_text("".join(json.dumps({"messages": r}) + "\n" for r in rows))
+    return path
+
+
+SHORTEN = {"training__max_length": 128, "training__long_rows": "shorten", "data__validation": 0}
+
+
+def test_rows_are_shortened_on_request_and_it_is_said(user):
+    longish(user, 2, 30)
+    with pytest.raises(DatasetError, match="2 rows"):
+        homes.plan(user, training__max_length=128, data__validation=0)
+    plan = homes.plan(user, **SHORTEN)
+    assert plan.tokens.examples == 32
+    assert plan.tokens.longest <= 128
+    assert any("2 (lines 1, 2)" in warning for warning in plan.warnings)
+
+
+def test_a_length_that_would_shorten_many_rows_is_refused_with_the_figures(user):
+    longish(user, 10, 30)
+    with pytest.raises(DatasetError, match=r"10 of 40 rows are over .* lose \d+ tokens") as caught:
+        homes.plan(user, **SHORTEN)
+    assert caught.value.code == "too_much_shortened"
+    assert caught.value.context["rows"] == 10
+
+
+def test_processes_are_planned_as_far_as_the_machine_has_cores(user):
+    with pytest.raises(SpecError, match=r"where\.count is 4096") as caught:
+        homes.plan(user, where__count=4096)
+    assert caught.value.code == "too_few_devices"

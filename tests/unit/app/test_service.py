@@ -15,7 +15,7 @@ from podtune.core.errors import (
 )
 from podtune.core.states import Desired, JobPhase, Outcome, WireStatus
 from podtune.data import canonical
-from podtune.storage import artifact_folder
+from podtune.storage import archive, artifact_folder
 from podtune.workflow.store import JobStore
 from support import homes
 from support.odd_server import OddServer, response
@@ -357,13 +357,21 @@ def test_the_artifact_of_a_completed_job(service, job, settings, tmp_path):
     assert len(service.verify_receipt(job.id)) == len(service.verify_receipt(str(target))) == 4
 
 
+def test_the_artifact_as_one_archive_is_the_same_artifact(service, job, settings, tmp_path):
+    homes.finish(settings, job)
+    packed = service.artifact(job.id, tmp_path / "out" / "adapter.tar.gz")
+    assert packed == tmp_path / "out" / "adapter.tar.gz"
+    archive.unpack(packed, tmp_path / "back")
+    assert len(service.verify_receipt(str(tmp_path / "back"))) == 4
+
+
 def test_a_damaged_artifact_is_neither_shown_nor_copied(service, job, settings, tmp_path):
     homes.finish(settings, job)
     (service.folder(job).artifact / "README.md").write_text("changed")
-    for verb in (service.artifact, lambda j: service.artifact(j, tmp_path / "out")):
+    for target in (None, tmp_path / "out", tmp_path / "out.tar.gz"):
         with pytest.raises(ArtifactError):
-            verb(job.id)
-    assert not (tmp_path / "out").exists()
+            service.artifact(job.id, target)
+    assert not list(tmp_path.glob("out*"))
 
 
 @pytest.mark.parametrize("outcome", [None, Outcome.FAILED])

@@ -119,6 +119,13 @@ def test_a_worker_sees_the_first_of_the_cards_that_the_user_lets_be_seen(monkeyp
     assert settings.worker_environment()["CUDA_VISIBLE_DEVICES"] == "0"
 
 
+def test_several_devices_see_as_many_cards_as_are_planned(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3,5")
+    assert settings.cards_for(2) == {"CUDA_VISIBLE_DEVICES": "2,3"}
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert settings.cards_for(3) == {"CUDA_VISIBLE_DEVICES": "0,1,2"}
+
+
 def test_only_vendor_keys_that_are_set(monkeypatch):
     for name in settings.VENDOR_KEYS:
         monkeypatch.delenv(name, raising=False)
@@ -159,3 +166,15 @@ def test_the_nearer_variable_of_aws_wins(no_aws):
     no_aws.setenv("AWS_ENDPOINT_URL_S3", "http://minio:9000")
     found = settings.s3_credentials()
     assert (found.region, found.endpoint_url) == ("eu-central-1", "http://minio:9000")
+
+
+@pytest.mark.parametrize(
+    ("visible", "cards"),
+    [(None, None), ("", ()), ("0", ("0",)), (" 1, GPU-ab12 ,", ("1", "GPU-ab12"))],
+)
+def test_cards_that_the_user_lets_be_seen(monkeypatch, visible, cards):
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert settings.visible_cards() == cards

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from podtune.app import speed
-from podtune.planning.duration import flop_per_token
+from podtune.planning.duration import Work, flop_per_token
 from support import build
 
 PLAN = build.plan()
+PER_TOKEN = flop_per_token(PLAN.base_model, Work("fp32", 1))
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def test_before_a_first_run_nothing_is_known(path):
 
 def test_a_run_is_remembered_as_operations(path):
     speed.remember(path, PLAN, 200.0, 80)
-    assert speed.reached(path) == {"cpu-2-fp32": 200.0 * flop_per_token(PLAN.base_model)}
+    assert speed.reached(path) == {"cpu-2-fp32": 200.0 * PER_TOKEN}
 
 
 def test_the_next_plan_uses_it(path):
@@ -36,8 +37,14 @@ def test_devices_are_kept_apart_and_the_last_run_counts(path):
     speed.remember(path, PLAN, 100.0, 80)
     speed.remember(path, other, 400.0, 80)
     speed.remember(path, PLAN, 200.0, 80)
-    per_token = flop_per_token(PLAN.base_model)
-    assert speed.reached(path) == {"cpu-2-fp32": 200 * per_token, "cpu-8-fp32": 400 * per_token}
+    assert speed.reached(path) == {"cpu-2-fp32": 200 * PER_TOKEN, "cpu-8-fp32": 400 * PER_TOKEN}
+
+
+def test_the_speed_is_that_of_one_device(path):
+    card = build.device("cuda").model_copy(update={"count": 4})
+    four = build.plan({"where.count": 4, "training.packing": False}, device=card)
+    speed.remember(path, four, 400.0, 80)
+    assert speed.reached(path) == {"cuda-fp16": pytest.approx(100.0 * PER_TOKEN)}
 
 
 @pytest.mark.parametrize(("tokens", "steps"), [(200.0, 7), (0.0, 80), (-1.0, 80)])

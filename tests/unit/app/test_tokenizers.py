@@ -61,7 +61,7 @@ def test_a_folder_without_template_is_an_error(tmp_path, settings):
     model = homes.model(tmp_path / "model")
     (model / "chat_template.jinja").unlink()
     with pytest.raises(SpecError) as caught:
-        tokenizers.bring(str(model), settings)
+        _ = tokenizers.bring(str(model), settings).template
     assert caught.value.code == "no_chat_template"
 
 

@@ -433,6 +433,9 @@ def test_the_artifact_and_its_receipt(run, job, home, tmp_path):
     assert run("artifact", job, "-o", tmp_path / "out", "--output", "json").json == {
         "path": str(tmp_path / "out")
     }
+    said = run("artifact", job, "-o", tmp_path / "adapter.tar.gz")
+    assert said.out.strip() == str(tmp_path / "adapter.tar.gz")
+    assert (tmp_path / "adapter.tar.gz").read_bytes()[:2] == b"\x1f\x8b"
     assert run("receipt", job).json["receipt"]["job"] == job
     assert "the signature fits" in run("receipt", job, "--verify").out
     assert run("receipt", tmp_path / "out", "--verify", "--output", "json").json["valid"] is True

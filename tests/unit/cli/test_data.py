@@ -372,3 +372,41 @@ def test_a_mapping_that_is_none(text):
 def test_repairs_may_stand_together_or_apart():
     options = data._options(None, None, None, None, None, ["a, b", "c", ""])
     assert {name.strip() for name in options.fixes} == {"a", "b", "c"}
+
+
+def test_a_source_is_judged_and_converted_for_a_method(run, user, model):
+    pairs = user / "pairs.jsonl"
+    lines = [{"prompt": f"why {n}?", "chosen": f"so {n}.", "rejected": "no."} for n in range(20)]
+    pairs.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = run("check", pairs, *model, "--method", "dpo", "--output", "json")
+    assert (said.code, said.json["good_rows"]) == (0, 20)
+    assert said.json["next"].endswith("--set method=dpo")
+    done = run("convert", pairs, "-o", user / "clean.jsonl", "--method", "dpo")
+    assert "--set method=dpo" in done.err.replace("\n", "")
+    assert json.loads((user / "clean.jsonl").read_text().splitlines()[3])["rejected"]
+    said = run("check", user / "tickets.jsonl", *model, "--method", "dpo", "--output", "json")
+    assert (said.code, said.json["good_rows"]) == (2, 0)
+    assert "train" in said.json["next"]
+
+
+def test_a_text_is_converted_and_split_for_continued_pre_training(run, user):
+    folder = user / "texts"
+    folder.mkdir()
+    for n in range(9):
+        (folder / f"{n}.txt").write_text(f"Chapter {n} of the long story.\n")
+    done = run("split", folder, "-o", user / "out", "--share", "0.3", "--method", "cpt")
+    assert done.code == 0
+    assert "--set method=cpt" in done.err.replace("\n", "")
+    held = [
+        json.loads(line) for line in (user / "out" / "validation.jsonl").read_text().splitlines()
+    ]
+    kept = [json.loads(line) for line in (user / "out" / "train.jsonl").read_text().splitlines()]
+    told = {row["text"] for row in held + kept}
+    assert told == {f"Chapter {n} of the long story." for n in range(9)}
+    assert held
+
+
+def test_a_method_that_is_none_is_refused(run, user):
+    said = run("check", user / "tickets.jsonl", "--method", "grpo")
+    assert said.code == 2
+    assert "unknown_method" in said.err

@@ -99,3 +99,71 @@ def test_paths_below_here_are_short(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert plan_view.shown_value(str(tmp_path / "a" / "b.jsonl")) == "a/b.jsonl"
     assert plan_view.shown_value("/somewhere/else") == "/somewhere/else"
+
+
+MIXTURE = build.facts(
+    model_type="qwen3_moe", num_experts=8, num_experts_per_tok=2, moe_intermediate_size=32
+)
+
+
+def line(plan, name):
+    return next(x for x in shown(plan).splitlines() if x.lstrip("│ ").startswith(f"{name} "))
+
+
+def test_what_is_trained_is_said_with_its_layers_and_count():
+    said = line(build.plan(), "training")
+    assert "sft, LoRA rank 16 on q_proj, k_proj" in said
+    assert "32.8 k parameters" in said
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"adapter.kind": "dora"}, "DoRA rank 16"),
+        ({"adapter.kind": "rslora"}, "rank-stabilised LoRA"),
+        ({"adapter.bits": 4}, "QLoRA rank 16"),
+        ({"adapter.kind": "full"}, "every weight"),
+        ({"method": "dpo"}, "dpo, LoRA"),
+    ],
+)
+def test_every_kind_and_method_has_its_words(stated, words):
+    assert words in line(build.plan(stated), "training")
+
+
+def test_quantised_weights_are_said_with_the_model():
+    assert "in 4 bits" in line(build.plan({"adapter.bits": 4}), "model")
+    assert "bits" not in line(build.plan(), "model")
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({}, "8 in each of 2 layers, 2 of them a token; not adapted"),
+        ({"adapter.experts": True}, "adapted with"),
+        ({"adapter.kind": "full"}, "all trained"),
+    ],
+)
+def test_experts_are_said_and_whether_they_are_adapted(stated, words):
+    assert words in line(build.plan(stated, facts=MIXTURE), "experts")
+
+
+def test_a_dense_model_has_no_line_of_experts():
+    assert "experts " not in shown(build.plan())
+
+
+def test_several_devices_are_said_with_how_they_hold_the_model():
+    two = {"where.count": 2, "training.packing": False}
+    assert "2 processes, the model on each (ddp)" in line(build.plan(two), "devices")
+    spread = build.plan({**two, "where.nodes": 2, "training.sharding": "fsdp"})
+    assert "2 processes on each of 2 machines, the model spread" in line(spread, "devices")
+
+
+def test_rows_that_are_not_packed_are_said_with_the_reason():
+    assert "see the neighbouring documents" in line(build.plan(packable=False), "packing")
+    assert "none, one document a row" in line(build.plan({"training.packing": False}), "packing")
+    assert "one document a row" not in shown(build.plan())
+
+
+@pytest.mark.parametrize(("method", "rows"), [("cpt", "texts"), ("dpo", "pairs"), ("kto", "rated")])
+def test_rows_are_called_as_the_method_takes_them(method, rows):
+    assert rows in line(build.plan({"method": method}), "data")

@@ -2,6 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from podtune.core.dataset import (
+    TEXT_ROLE,
     Choice,
     Conversation,
     DatasetReport,
@@ -108,3 +109,30 @@ def test_a_longer_preference_pair_is_cut_behind_its_last_question():
     value = Conversation(messages, 1, rejected=(Message("assistant", "e"),)).as_json()
     assert [m["content"] for m in value["prompt"]] == ["s", "a", "b", "c"]
     assert [m["content"] for m in value["chosen"]] == ["d"]
+
+
+def test_what_both_sides_share_is_the_prompt_where_they_part_early():
+    turns = [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
+    messages = tuple(Message(*turn) for turn in turns)
+    worse = (Message("assistant", "x"), Message("user", "c"), Message("assistant", "y"))
+    row = Conversation(messages, 1, rejected=worse, shared=1)
+    value = row.as_json()
+    assert row.prompt_turns == 1
+    assert [m["content"] for m in value["prompt"]] == ["a"]
+    assert [m["content"] for m in value["chosen"]] == ["b", "c", "d"]
+    assert [m["content"] for m in value["rejected"]] == ["x", "c", "y"]
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_a_rated_conversation_says_so(label):
+    row = Conversation((Message("user", "a"), Message("assistant", "b")), 1, label=label)
+    assert row.as_json()["label"] is label
+    assert "label" not in row._replace(label=None).as_json()
+
+
+def test_a_plain_text_is_its_own_question_and_has_no_turns():
+    row = Conversation((Message(TEXT_ROLE, "Once."),), 1)
+    assert (row.is_text, row.first_user_turn(), row.prompt_turns) == (True, "Once.", 0)
+    assert row.as_json() == {"text": "Once."}
+    assert row._replace(continues=True).as_json() == {"text": "Once.", "continues": True}
+    assert Conversation((Message("user", "a"), Message("assistant", "b")), 1).is_text is False

@@ -71,6 +71,13 @@ OTHER_VALUES = {
     "deliver.delete_after": True,
     "evaluate.before_after": False,
     "evaluate.samples": 3,
+    "adapter.experts": True,
+    "training.warmup_steps": 5,
+    "training.long_rows": "shorten",
+    "training.gradient_checkpointing": True,
+    "training.sharding": "fsdp",
+    "training.beta": 0.5,
+    "where.nodes": 2,
 }
 PLAN = build.plan()
 

@@ -35,7 +35,8 @@ evaluate: {before_after: true, samples: 8}
 
 ADDED_SINCE = {
     "base_model.source", "data.on_bad_rows", "data.format", "data.sheet", "data.member",
-    "data.speaker", "data.fix",
+    "data.speaker", "data.fix", "adapter.experts", "training.warmup_steps", "training.long_rows",
+    "training.gradient_checkpointing", "training.sharding", "training.beta", "where.nodes",
 }  # fmt: skip
 """Fields that the design does not have yet."""
 

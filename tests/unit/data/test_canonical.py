@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podtune.core.dataset import Conversation, Message
+from podtune.core.dataset import TEXT_ROLE, Conversation, Message
 from podtune.core.errors import DatasetError
 from podtune.data import canonical
 from support import build
@@ -27,9 +27,12 @@ conversations = st.builds(
     messages=st.lists(messages, min_size=1, max_size=4).map(tuple),
     line=st.integers(1, 10**9),
     tools=st.sampled_from([(), ({"type": "function", "function": {"name": "look"}},)]),
-    rejected=st.just(()),
+    rejected=st.lists(messages, max_size=2).map(tuple),
     row=st.integers(1, 10**9),
     split=st.sampled_from([None, "train", "validation"]),
+    label=st.sampled_from([None, True, False]),
+    shared=st.integers(0, 3),
+    continues=st.booleans(),
 )
 
 
@@ -49,6 +52,23 @@ def test_a_line_is_what_other_tools_read():
 def test_a_preference_pair_stays_one():
     row = build.conversation("q", "good")._replace(rejected=(Message("assistant", "bad"),))
     assert list(json.loads(canonical.line_of(row))) == ["prompt", "chosen", "rejected"]
+
+
+def test_a_rated_row_and_a_text_stay_what_they_are():
+    rated = build.conversation("q", "a")._replace(label=False)
+    assert list(json.loads(canonical.line_of(rated))) == ["messages", "label"]
+    text = Conversation((Message(TEXT_ROLE, " So it\nbegan."),), 1)
+    assert json.loads(canonical.line_of(text)) == {"text": " So it\nbegan."}
+    first = json.loads(canonical.line_of(text._replace(continues=True)))
+    assert first == {"text": " So it\nbegan.", "continues": True}
+
+
+def test_what_a_row_lacks_is_not_written_so_that_older_sums_hold():
+    line = canonical.job_line(build.conversation("q", "a", 3))
+    assert line == (
+        b'{"line":3,"row":3,"messages":[{"role":"user","content":"q"},'
+        b'{"role":"assistant","content":"a"}]}\n'
+    )
 
 
 @settings(deadline=None)

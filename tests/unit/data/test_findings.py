@@ -27,7 +27,7 @@ def test_no_two_codes_say_the_same():
 
 def test_the_codes_people_see_are_in_the_table_or_stand_for_others():
     shown = {entry.shown_as for entry in CODES.values()} - {None}
-    assert shown == {"bad_quoting", "not_text", "secret"}
+    assert shown == {"bad_quoting", "no_messages", "not_text", "secret"}
     assert shown < set(CODES)
 
 

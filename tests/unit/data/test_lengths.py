@@ -2,6 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from podtune.core.dataset import TEXT_ROLE, Conversation, Message
+from podtune.core.spec import Method
 from podtune.data.lengths import (
     CHARACTERS_PER_TOKEN,
     TOKENS_PER_CONVERSATION,
@@ -12,6 +14,7 @@ from podtune.data.lengths import (
     estimated,
 )
 from podtune.data.masks import IGNORED, Example, encode
+from podtune.data.preferences import Pair, Rated
 from podtune.data.sizes import Sizes
 from support import build
 
@@ -26,7 +29,16 @@ def example(length, trained):
 
 def test_counted_lengths_are_those_of_the_examples():
     lengths = counted([example(10, 4), example(3, 1)], [example(7, 2)])
-    assert lengths == Lengths(exact=True, train=(10, 3), trained=(4, 1), validation=(7,))
+    assert lengths == Lengths(
+        exact=True, train=(10, 3), trained=(4, 1), validation=(7,), longest_document=10
+    )
+
+
+def test_a_pair_is_one_length_of_both_its_documents():
+    pair = Pair(example(10, 4), example(12, 6), line=1)
+    rated = Rated(example(5, 2), True, line=2)
+    assert counted([pair], [pair]) == Lengths(True, (22,), (10,), (22,), 12)
+    assert counted([rated], []) == Lengths(True, (5,), (2,), (), 5)
 
 
 def test_nothing_counted_is_nothing():
@@ -50,6 +62,30 @@ def test_a_row_with_its_own_system_text_gets_no_default_one():
         [build.conversation("q", "a"), build.conversation("q", "a", system="")], ()
     ).train
     assert bare - own == TOKENS_PER_CONVERSATION - TOKENS_PER_MESSAGE
+
+
+def test_an_estimate_goes_by_the_units_of_the_method():
+    row = build.conversation("q" * 40, "a" * 80)
+    pair = row._replace(rejected=(Message("assistant", "b" * 40),))
+    better, worse = estimated([row, build.conversation("q" * 40, "b" * 40)], ()).train
+    weighed = estimated([pair], (), Method.DPO)
+    assert weighed.train == (better + worse,)
+    assert weighed.longest_document == better
+    assert estimated([pair], (), Method.ORPO) == weighed
+    rated = estimated([pair, row._replace(label=True)], (), Method.KTO)
+    assert rated.train == (better, worse, better)
+    assert sum(rated.trained[:2]) == weighed.trained[0]
+
+
+@pytest.mark.parametrize("limit", [None, 64, 100, 10_000])
+def test_texts_are_estimated_in_pieces(limit):
+    text = Conversation((Message(TEXT_ROLE, "x" * 3930),), 1)
+    lengths = estimated([text], [text], Method.CPT, limit)
+    assert lengths.train == lengths.validation
+    assert sum(lengths.train) == pytest.approx(1001, rel=0.02)
+    assert len(lengths.train) == (1 if limit is None else -(-1001 // limit))
+    assert max(lengths.train) <= (limit or 1001)
+    assert all(t == n - 1 for t, n in zip(lengths.trained, lengths.train, strict=True))
 
 
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=5))

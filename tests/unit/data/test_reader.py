@@ -933,3 +933,208 @@ def test_a_folder_of_too_many_entries_is_refused(tmp_path, monkeypatch):
 def test_what_is_no_path_is_said(path):
     with pytest.raises(NotFoundError):
         reader.inspect(path)
+
+
+# What a method can learn from
+
+PAIR = {"prompt": "Why?", "chosen": "So.", "rejected": "No."}
+WEIGHED = {
+    "pair": json.dumps(PAIR),
+    "openai": json.dumps(
+        {
+            "input": {"messages": [{"role": "user", "content": "Why?"}]},
+            "preferred_output": [{"role": "assistant", "content": "So."}],
+            "non_preferred_output": [{"role": "assistant", "content": "No."}],
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("line", WEIGHED.values(), ids=WEIGHED)
+@pytest.mark.parametrize("method", ["dpo", "orpo", "kto"])
+def test_pairs_are_good_rows_of_the_methods_that_weigh(tmp_path, line, method):
+    data = read(tmp_path, f"{line}\n" * 3, method=method)
+    assert (data.report.format, data.report.good_rows) == ("preference", 3)
+    assert "method_mismatch_sft" not in data.report.counts
+    assert [m.content for m in data.conversations[0].rejected] == ["No."]
+
+
+def test_other_rows_among_pairs_are_errors_with_their_lines(tmp_path):
+    lines = [json.dumps(PAIR), good(2), json.dumps({**PAIR, "prompt": "How?"})]
+    data = read(tmp_path, "\n".join(lines), method="dpo")
+    assert errors(data) == [("no_pair", 2, 2)]
+    assert [row.line for row in data.conversations] == [1, 3]
+    assert errors(read(tmp_path, "\n".join(lines), method="kto")) == [("not_rated", 2, 2)]
+    assert errors(read(tmp_path, "\n".join(lines))) == []
+
+
+RATED = [
+    {"prompt": "Why?", "completion": "So.", "label": True},
+    {"prompt": "Why?", "completion": "No.", "label": False},
+    {"messages": make.row("How?", "Thus.")["messages"], "label": None},
+]
+
+
+def test_rated_rows_carry_their_rating(tmp_path):
+    data = read(tmp_path, make.json_lines(RATED), method="kto")
+    assert data.report.format == "rated"
+    assert [row.label for row in data.conversations] == [True, False]
+    assert errors(data) == [("not_rated", 3, 3)]
+
+
+def test_an_answer_that_was_rated_bad_is_not_learnt_by_supervised_training(tmp_path):
+    data = read(tmp_path, make.json_lines(RATED))
+    assert errors(data) == [("rated_bad", 2, 2)]
+    assert [row.line for row in data.conversations] == [1, 3]
+    assert "kto" in data.report.errors()[0].advice
+
+
+def test_answers_to_one_question_do_not_contradict_each_other_where_they_are_weighed(tmp_path):
+    rated = read(tmp_path, make.json_lines(RATED[:2]), method="kto")
+    pairs = [PAIR, {**PAIR, "chosen": "Thus."}]
+    weighed = read(tmp_path, make.json_lines(pairs), method="dpo")
+    for data in (rated, weighed):
+        assert "conflicting_answers" not in data.report.counts
+        assert data.report.good_rows == 2
+
+
+def test_the_same_answer_rated_both_ways_is_no_duplicate(tmp_path):
+    both = [RATED[0], {**RATED[0], "label": False}, RATED[0]]
+    data = read(tmp_path, make.json_lines(both), method="kto")
+    assert [(f.code, f.row, f.of) for f in data.report.findings if f.code == "duplicate"] == [
+        ("duplicate", 3, 1)
+    ]
+
+
+def test_a_rating_in_a_table_is_found_by_name_or_by_word(tmp_path):
+    named = "Question,Answer,Thumbs\nWhy?,So.,up\nHow?,Thus.,down\n"
+    data = read(tmp_path, named, "rows.csv", method="kto")
+    assert [row.label for row in data.conversations] == [True, False]
+    assert errors(read(tmp_path, named, "rows.csv")) == [("rated_bad", 3, 2)]
+    said = "Question,Answer,Was ok\nWhy?,So.,yes\nHow?,Thus.,no\n"
+    data = read(tmp_path, said, "rows.csv", method="kto", columns={"label": "Was ok"})
+    assert [row.label for row in data.conversations] == [True, False]
+    assert data.report.columns == {"prompt": "Question", "completion": "Answer"}
+
+
+def test_a_named_rating_does_not_make_a_table_of_conversations(tmp_path):
+    rows = [make.row("Why?", "So.", ok="yes"), make.row("How?", "No.", ok="no")]
+    data = read(tmp_path, make.json_lines(rows), method="kto", columns={"rating": "ok"})
+    assert (data.report.format, [row.label for row in data.conversations]) == (
+        "chat_messages",
+        [True, False],
+    )
+
+
+def test_a_number_of_stars_is_no_rating(tmp_path):
+    rows = [make.row("Why?", "So.", rating=5), make.row("How?", "Thus.", rating=1)]
+    assert errors(read(tmp_path, make.json_lines(rows))) == []
+    found = read(tmp_path, make.json_lines(rows[:1]), method="kto")
+    assert errors(found) == [("bad_label", 1, 1)]
+
+
+STORY = "Once upon a time\n\nthere was a fox.\n"
+
+
+@pytest.mark.parametrize("name", ["story.txt", "story.md", "story", "story.txt.gz"])
+def test_a_text_is_read_whole_where_all_of_it_is_to_be_learnt(tmp_path, name):
+    raw = STORY.encode()
+    data = read(tmp_path, make.gz(raw) if name.endswith("gz") else raw, name, method="cpt")
+    assert (data.report.format, data.report.rows, data.report.good_rows) == ("plain_text", 1, 1)
+    assert texts(data) == [[STORY.strip()]]
+    assert data.conversations[0].is_text
+    assert data.report.of_severity(Severity.ERROR) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Q: Why?\nA: So.\n", "# FAQ\n\n## Why?\n\nSo.\n", "User: Why?\nAssistant: So.\n"]
+)
+def test_a_text_with_questions_stays_a_text(tmp_path, text):
+    assert texts(read(tmp_path, text, "story.md", method="cpt")) == [[text.strip()]]
+
+
+def test_records_with_a_text_are_read_in_every_container(tmp_path):
+    given_ = ["Once upon a time.", " There was\na fox. "]
+    rows = [{"id": n, "text": text} for n, text in enumerate(given_)]
+    sources = {
+        "a.jsonl": make.json_lines(rows),
+        "a.json": json.dumps(rows).encode(),
+        "a.parquet": make.parquet_file({"id": [0, 1], "text": given_}),
+        "a.csv": b'id,text\n0,Once upon a time.\n1," There was\na fox. "\n',
+        "b.csv": b'text\nOnce upon a time.\n" There was\na fox. "\n',
+    }
+    for name, raw in sources.items():
+        data = read(tmp_path, raw, name, method="cpt")
+        assert (name, texts(data)) == (name, [[text] for text in given_])
+        assert data.report.format == "plain_text"
+
+
+def test_the_column_of_a_text_may_be_named(tmp_path):
+    raw = make.json_lines([{"text": "no", "story": "Once."}, {"text": "no", "story": "So."}])
+    data = read(tmp_path, raw, method="cpt", columns={"text": "story"})
+    assert texts(data) == [["Once."], ["So."]]
+    table = "title,story\nFox,Once upon a time.\n"
+    data = read(tmp_path, table, "rows.csv", method="cpt", columns={"text": "story"})
+    assert texts(data) == [["Once upon a time."]]
+
+
+def test_a_folder_of_texts_is_read_as_one(tmp_path):
+    for name, text in (
+        ("a.txt", "Once."),
+        ("b.md", "# Two\n\nSo."),
+        ("c.jsonl", '{"text": "Three."}'),
+    ):
+        write(tmp_path, text, name)
+    data = reader.read(tmp_path, ReadOptions(method="cpt"))
+    assert texts(data) == [["Once."], ["# Two\n\nSo."], ["Three."]]
+    assert data.report.format == "plain_text"
+    assert not {"few_rows", "too_few_rows"} & data.report.counts.keys()
+
+
+def test_conversations_are_no_plain_text(tmp_path):
+    data = read(tmp_path, "\n".join([good(1), good(2)]), method="cpt")
+    assert data.report.format == "chat_messages"
+    assert errors(data) == [("not_plain_text", 1, 1), ("not_plain_text", 2, 2)]
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto"])
+def test_plain_text_is_for_no_other_method(tmp_path, method):
+    for name, raw in (("story.txt", STORY), ("rows.jsonl", '{"text": "Once."}\n')):
+        report = read(tmp_path, raw, name, method=method).report
+        assert (report.format, report.good_rows) == ("unknown", 0)
+        assert "plain_text" in report.counts
+        assert [(f.code, "method=cpt" in f.advice) for f in report.errors()] == [
+            ("no_messages", True)
+        ]
+
+
+def test_a_text_holds_no_secret_and_no_repeat_unsaid(tmp_path):
+    key = "sk-" + "proj-" + "Qx7Lm2Vt9Rk4Wn8Ys3Zb6Hc1Df5Gj0Pa"
+    raw = make.json_lines([{"text": f"The key is {key}."}, {"text": "Once."}, {"text": "Once."}])
+    data = read(tmp_path, raw, method="cpt")
+    assert errors(data) == [("secret", 1, 1)]
+    assert data.report.duplicates == 1
+    mended = read(tmp_path, raw, method="cpt", fixes={"redact-secrets", "drop-duplicates"})
+    assert mended.report.good_rows == 2
+    assert key not in str(mended.conversations)
+
+
+def test_a_long_text_is_several_rows_that_can_be_written_and_read_again(tmp_path):
+    text = "\n\n".join(f"Paragraph {n}. " + "It went on and on. " * 30 for n in range(300)).strip()
+    data = read(tmp_path, text, "story.txt", method="cpt")
+    assert len(data.conversations) > 1
+    assert "".join(row.messages[0].text for row in data.conversations) == text
+    assert [row.continues for row in data.conversations] == [True] * (
+        len(data.conversations) - 1
+    ) + [False]
+    lines = b"".join(canonical.line_of(row) for row in data.conversations)
+    again = read(tmp_path, lines, "again.jsonl", method="cpt")
+    same = [(row.messages, row.continues) for row in data.conversations]
+    assert [(row.messages, row.continues) for row in again.conversations] == same
+
+
+def test_a_line_that_cannot_be_read_whole_is_refused_where_all_is_learnt(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "MAX_LINE", 1000)
+    with pytest.raises(DatasetError) as caught:
+        read(tmp_path, "x" * 2000, "story.txt", method="cpt")
+    assert caught.value.code == "line_too_long"

@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from podtune.core.spec import Method
 from podtune.data.record import Converted, Problem, Reading, ReadOptions, Record, refused
 
 
@@ -10,13 +11,19 @@ def test_a_record_needs_no_more_than_its_line():
 
 def test_a_refused_record_has_no_messages():
     one, other = Problem("bad_role"), Problem("not_text", "message 2")
-    assert refused(one, other) == Converted((), (one, other), (), (), ())
+    assert refused(one, other) == Converted(messages=(), problems=(one, other))
 
 
 def test_nothing_is_chosen_by_default():
     assert ReadOptions().model_dump() == {
         "columns": {}, "speaker": None, "sheet": None, "member": None, "format": None, "fixes": frozenset(),
+        "method": Method.SFT,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("method", Method)
+def test_only_continued_pre_training_reads_plain_text(method):
+    assert ReadOptions(method=method).as_text is (method is Method.CPT)
 
 
 def test_options_are_frozen_and_refuse_unknown_ones():

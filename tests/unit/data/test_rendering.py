@@ -160,13 +160,78 @@ def test_tools_and_calls_reach_the_template_with_arguments_as_objects(tmp_path):
     assert answers(document) == ["<call>weather Linz</call><|im_end|>\n", "12 degrees.<|im_end|>\n"]
 
 
+def test_what_the_template_writes_behind_an_answer_is_known(tmp_path):
+    spoken = build.CHATML.replace("<|im_end|>", "<|im_end|> (end of turn)")
+    model, row = folder(tmp_path, spoken), turns("Why?", "Because.")
+    for (document,) in (Renderer(model).documents(row), slowly(row, model)):
+        assert document.closings == (len("<|im_end|> (end of turn)\n"),)
+        assert answers(document) == ["Because.<|im_end|> (end of turn)\n"]
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "closing"),
+    [("a b.<e>", "b.", 3), ("b<e>", " b\n", 3), ("end<end>", "end", 1), ("x<e>", "y", 0), ("<e>", "", 0)],
+)  # fmt: skip
+def test_of_what_looks_like_the_answer_the_last_is_taken(text, content, closing):
+    assert rendering._closing(text, content) == closing
+
+
+def test_each_answer_can_have_a_document_that_ends_with_it(tmp_path):
+    row = turns("Why?", "Because.", "And?", "So.", system="s")
+    first, second = Renderer(folder(tmp_path)).one_each(row)
+    assert answers(first) == ["Because.<|im_end|>\n"]
+    assert first.text.endswith("Because.<|im_end|>\n")
+    assert answers(second) == ["So.<|im_end|>\n"]
+    assert "Because." in second.text
+    assert (first.turns, second.turns) == (3, 5)
+    assert first.is_one_answer
+    assert second.is_one_answer
+    (whole,) = Renderer(folder(tmp_path)).documents(row)
+    assert not whole.is_one_answer
+
+
+ENDS_NOWHERE = (
+    "{% for m in messages %}<|{{ m.role }}|>{% if m.reasoning_content %}<think>"
+    "{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def test_the_next_turn_is_what_stands_between_an_answer_and_the_words_after_it(tmp_path):
+    renderer = Renderer(folder(tmp_path, ENDS_NOWHERE))
+    row = turns("Why?", "Because.", "And?", "So.")
+    assert renderer.next_turn(row, 2).startswith("<|user|>")
+    thinking = row._replace(
+        messages=tuple(m._replace(reasoning_content="hm") if m.role == "assistant" else m for m in row.messages)
+    )  # fmt: skip
+    assert renderer.next_turn(thinking, 4) == renderer.next_turn(row, 4)
+
+
+def test_after_a_call_a_tool_speaks_next(tmp_path):
+    call = {"type": "function", "id": "1", "function": {"name": "w", "arguments": "{}"}}
+    row = Conversation((Message("user", "a"), Message("assistant", None, (call,))), line=1)
+    assert Renderer(folder(tmp_path, ENDS_NOWHERE)).next_turn(row, 2).startswith("<|tool|>")
+
+
+def test_there_is_no_next_turn_where_the_template_refuses_it(tmp_path):
+    template = "{% if messages | length > 2 %}{{ raise_exception('enough') }}{% endif %}x"
+    assert Renderer(folder(tmp_path, template)).next_turn(turns("a", "b"), 2) == ""
+
+
+def test_a_document_tells_whether_it_goes_on_from_its_prompt(tmp_path):
+    opened = build.CHATML.replace("assistant{{ '\\n' }}", "assistant{{ '\\n<think>' }}")
+    assert opened != build.CHATML
+    assert not Renderer(folder(tmp_path, opened)).documents(turns("a", "b"))[0].grew
+    assert Renderer(folder(tmp_path)).documents(turns("a", "b"))[0].grew
+
+
 def test_messages_for_the_template_hold_nothing_that_is_absent():
     row = Conversation(
         (Message("user", "a", name="Jo"), Message("assistant", "b", reasoning_content="hm")), line=1
     )
     assert template_messages(row) == [
         {"role": "user", "content": "a", "name": "Jo"},
-        {"role": "assistant", "content": "b", "reasoning_content": "hm"},
+        {"role": "assistant", "content": "b", "reasoning_content": "hm", "thinking": "hm"},
     ]
     assert json.dumps(template_messages(row, "s")[0]) == '{"role": "system", "content": "s"}'
 
@@ -189,7 +254,11 @@ TEXTS = st.text(max_size=30).map(str.strip).filter(bool)
 def test_the_fast_way_gives_what_the_slow_way_gives(tmp_path_factory, pairs, system, template):
     model = _folder_of(tmp_path_factory, template)
     row = turns(*itertools.chain.from_iterable(pairs), system=system)
-    assert Renderer(model).documents(row) == slowly(row, model)
+    fast = Renderer(model).documents(row)
+    without = {"compared": False, "closings": ()}
+    assert [d._replace(**without) for d in fast] == [
+        d._replace(**without) for d in slowly(row, model)
+    ]
 
 
 _FOLDERS = {}

@@ -1,4 +1,4 @@
-from podtune.core.dataset import Message
+from podtune.core.dataset import TEXT_ROLE, Message
 from podtune.data.sizes import Sizes
 
 
@@ -18,3 +18,9 @@ def test_a_row_takes_few_bytes():
         sizes.add((Message("user", "x" * 100), Message("assistant", "y" * 100)))
     held = (sizes.characters, sizes.answered, sizes.messages, sizes.bare)
     assert sum(a.itemsize * len(a) for a in held) <= 12 * 1000
+
+
+def test_of_a_text_everything_is_learnt_and_nothing_is_put_before_it():
+    sizes = Sizes()
+    sizes.add((Message(TEXT_ROLE, "Once upon a time."),))
+    assert (list(sizes.characters), list(sizes.answered), list(sizes.bare)) == ([17], [17], [0])

@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -89,7 +90,7 @@ def test_tojson_with_indent():
     assert "\n" in render("{{ {'a': 1} | tojson(indent=2) }}")
 
 
-def test_the_date_of_today_is_at_hand():
+def test_a_day_is_at_hand():
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", render("{{ strftime_now('%Y-%m-%d') }}"))
 
 
@@ -252,8 +253,10 @@ def test_a_folder_without_tokenizer(tmp_path):
 
 @pytest.mark.parametrize("template", [None, [], [{"name": "tool_use", "template": "x"}], 3])
 def test_a_folder_without_chat_template(tmp_path, template):
+    folder = build.tokenizer_folder(tmp_path, template)
+    assert folder.tokenizer.encode("plain text needs none").ids
     with pytest.raises(SpecError, match="no chat template") as caught:
-        build.tokenizer_folder(tmp_path, template)
+        _ = folder.template
     assert caught.value.code == "no_chat_template"
 
 
@@ -272,7 +275,7 @@ def test_a_folder_without_tokenizer_config_needs_a_template_of_its_own(tmp_path)
     build.tokenizer_folder(tmp_path)
     (tmp_path / "tokenizer_config.json").unlink()
     with pytest.raises(SpecError, match="no chat template"):
-        TokenizerFolder(tmp_path)
+        _ = TokenizerFolder(tmp_path).template
     (tmp_path / "chat_template.jinja").write_text(build.CHATML, encoding="utf-8")
     assert TokenizerFolder(tmp_path).stop_ids == frozenset()
 
@@ -330,3 +333,94 @@ def test_a_damaged_file_of_the_model_is_named(tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(PodtuneError, match=name):
         TokenizerFolder(tmp_path)
+
+
+# How a template wants its messages
+
+PARTS = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}: {% for p in m.content %}"
+    "{% if p['type'] == 'text' %}{{ p['text'] }}{% endif %}{% endfor %}<|im_end|>{% endfor %}"
+)
+"""As templates for pictures are written: of a plain text nothing is left."""
+
+JOINS_ARGUMENTS = (
+    "{% for m in messages %}{{ m.role }}{% for c in m.tool_calls or [] %}"
+    "{{ '[' + c.function.name + ' ' + c.function.arguments + ']' }}{% endfor %}{{ m.content }};"
+    "{% endfor %}"
+)
+
+
+def calling(arguments):
+    return {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"function": {"name": "find", "arguments": arguments}}],
+    }
+
+
+def test_contents_become_parts_where_only_these_come_through():
+    template = ChatTemplate(PARTS, SPECIAL)
+    assert template.wants_parts
+    assert template.takes_system
+    assert template.render(MESSAGES) == (
+        "<|im_start|>system: Be short.<|im_end|><|im_start|>user: Why?<|im_end|>"
+        "<|im_start|>assistant: Because.<|im_end|>"
+    )
+    assert not ChatTemplate(build.CHATML, SPECIAL).wants_parts
+
+
+def test_a_template_that_shows_no_contents_at_all_gets_them_as_they_are():
+    template = ChatTemplate("{{ messages[0].content is string }}", SPECIAL)
+    assert not template.wants_parts
+    assert template.render(MESSAGES) == "True"
+
+
+def test_arguments_become_json_where_only_that_comes_through():
+    template = ChatTemplate(JOINS_ARGUMENTS, SPECIAL)
+    assert template.wants_json_arguments
+    called = template.render([MESSAGES[1], calling({"q": "é"}), MESSAGES[2]])
+    assert called == 'userWhy?;assistant[find {"q": "é"}];assistantBecause.;'
+
+
+def test_arguments_stay_objects_where_these_come_through():
+    source = "{{ messages[1].tool_calls[0].function.arguments | tojson }}"
+    template = ChatTemplate(source, SPECIAL)
+    assert not template.wants_json_arguments
+    assert template.render([MESSAGES[1], calling({"q": 1})]) == '{"q": 1}'
+
+
+def test_a_template_for_tools_is_used_for_conversations_with_tools(tmp_path):
+    several = [
+        {"name": "default", "template": "plain"},
+        {"name": "tool_use", "template": "{{ tools | length }} tools"},
+    ]
+    template = build.tokenizer_folder(tmp_path, several).template
+    assert template.render(MESSAGES) == "plain"
+    assert template.render(MESSAGES, tools=[{"type": "function"}]) == "1 tools"
+
+
+def test_a_token_that_the_tokenizer_lacks_is_undefined():
+    assert ChatTemplate("{{ pad_token is defined }}", SPECIAL).render(MESSAGES) == "False"
+
+
+def test_a_template_is_told_one_day_for_training_and_another_where_that_is_asked(tmp_path):
+    source = "{{ strftime_now('%Y-%m-%d') }}"
+    build.tokenizer_folder(tmp_path, source)
+    assert TokenizerFolder(tmp_path).template.render([]) == "2024-07-26"
+    later = TokenizerFolder(tmp_path, today=datetime(2031, 2, 3, tzinfo=UTC))
+    assert later.template.render([]) == "2031-02-03"
+
+
+@pytest.mark.parametrize(
+    ("files", "end"),
+    [
+        ({}, IM_END),
+        ({"generation_config.json": {"eos_token_id": [0, 2]}}, IM_END),
+        ({"generation_config.json": {"eos_token_id": [5, 0]}}, 5),
+        ({"generation_config.json": {"eos_token_id": [999_999, 0]}}, END_OF_TEXT),
+        ({"generation_config.json": {"eos_token_id": 999_999}}, None),
+    ],
+    ids=str,
+)
+def test_a_text_is_ended_by_eos_where_that_stops_the_model_else_by_the_first(tmp_path, files, end):
+    assert build.tokenizer_folder(tmp_path, files=files).end_id == end

@@ -18,16 +18,11 @@ from podtune.intake.resolve import (
 
 UNBUILT = {
     "where.on": "runpod",
-    "method": "dpo",
-    "adapter.kind": "qlora",
-    "adapter.bits": 4,
     "deliver.store": "hf",
     "deliver.callback_url": "https://x.example/done",
     "deliver.export": ["gguf"],
     "deliver.delete_after": True,
     "where.deadline": "tomorrow",
-    "where.count": 2,
-    "training.report_to": "tensorboard",
 }
 
 
@@ -348,6 +343,26 @@ def spec_with(unbuilt):
     return TrainingSpec.model_validate(body)
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"method": "dpo"}, {"method": "cpt"}, {"adapter.kind": "qlora"}, {"adapter.bits": 8},
+        {"adapter.kind": "full"}, {"where.count": 2}, {"where.nodes": 2},
+        {"training.report_to": "tensorboard"}, {"training.precision": "fp16"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_methods_kinds_and_devices_are_built(stated):
+    assert refuse_unbuilt(spec_with(stated)) is None
+
+
+def test_contradictions_are_refused_after_what_is_not_built():
+    with pytest.raises(SpecError, match="qlora holds the base model in 4 bits"):
+        ask(adapter__kind="qlora", adapter__bits=16)
+    with pytest.raises(UnsupportedError):
+        ask(adapter__kind="qlora", adapter__bits=16, where__on="runpod")
+
+
 def test_what_is_built_is_not_refused():
     assert refuse_unbuilt(spec_with({"adapter.kind": "lora", "adapter.bits": 16})) is None
     assert refuse_unbuilt(spec_with({})) is None
@@ -369,5 +384,5 @@ def test_all_unbuilt_fields_are_named_at_once():
 
 
 def test_resolving_refuses_what_is_not_built():
-    with pytest.raises(UnsupportedError, match=r"adapter\.kind: only lora is built yet"):
-        ask(adapter__kind="qlora")
+    with pytest.raises(UnsupportedError, match=r"deliver\.export: exports are not built yet"):
+        ask(deliver__export=["gguf"])

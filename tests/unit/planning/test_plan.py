@@ -83,11 +83,120 @@ def test_what_does_not_fit_is_refused_with_both_figures():
 
 
 def test_what_fits_exactly_is_taken():
-    needed = build.plan().memory.total
+    only = {"adapter.bits": 32, "training.gradient_checkpointing": False}
+    needed = build.plan(only).memory.total
     exact = build.device(memory_gib=needed / GIB)
-    assert build.plan(device=exact).memory.total == needed
+    assert build.plan(only, device=exact).memory.total == needed
     with pytest.raises(SpecError):
-        build.plan(device=exact.model_copy(update={"memory_bytes": exact.memory_bytes - 1}))
+        build.plan(only, device=exact.model_copy(update={"memory_bytes": exact.memory_bytes - 1}))
+
+
+def test_what_nearly_fits_is_checkpointed_and_says_why():
+    deep = build.facts(layers=12)  # of two layers one is computed again: nothing is spared
+    needed = build.plan(facts=deep).memory.total
+    made = build.plan(facts=deep, device=build.device(memory_gib=needed / GIB - 1e-6))
+    assert made.spec.training.gradient_checkpointing is True
+    assert made.memory.total < needed
+    note = made.note("training.gradient_checkpointing")
+    assert "would not fit" in note.why
+
+
+def test_checkpointing_is_off_where_it_is_not_needed():
+    made = build.plan()
+    assert made.spec.training.gradient_checkpointing is False
+    assert "fits without" in made.note("training.gradient_checkpointing").why
+
+
+MIXTURE = build.facts(
+    model_type="qwen3_moe", num_experts=8, num_experts_per_tok=2, moe_intermediate_size=32
+)
+SEVEN = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def test_the_seven_names_on_a_mixture_are_replaced_with_a_warning_that_counts():
+    made = build.plan({"adapter.target_modules": SEVEN}, facts=MIXTURE)
+    assert made.adapted_layers == ("q_proj", "k_proj", "v_proj", "o_proj")
+    (warning,) = [w for w in made.warnings if "experts" in w]
+    added = 2 * 8 * 16 * ((64 + 64) + (32 + 64))
+    assert "gate_proj, up_proj, down_proj" in warning
+    assert "only on request" in warning
+    assert f"{added / 1000:.0f}" in warning or str(added) in warning
+
+
+def test_all_linear_on_a_mixture_needs_no_warning():
+    made = build.plan(facts=MIXTURE)
+    assert made.adapted_layers == ("q_proj", "k_proj", "v_proj", "o_proj")
+    assert made.warnings == ()
+
+
+def test_experts_on_request_are_counted():
+    made = build.plan({"adapter.experts": True}, facts=MIXTURE)
+    assert made.memory.expert_parameters == 2 * 8 * 16 * ((64 + 64) + (32 + 64))
+    assert made.memory.adapter_parameters > made.memory.expert_parameters
+
+
+def test_full_training_adapts_no_layer_and_trains_all():
+    made = build.plan({"adapter.kind": "full"})
+    assert made.adapted_layers == ()
+    assert made.memory.adapter_parameters == build.facts().total_parameters
+    assert (made.spec.adapter.bits, made.spec.training.precision) == (32, "fp32")
+
+
+def test_full_training_in_16_bits_says_what_it_loses():
+    made = build.plan({"adapter.kind": "full", "adapter.bits": 16})
+    assert any("lose updates" in w for w in made.warnings)
+    assert not build.plan({"adapter.kind": "full"}).warnings
+
+
+def test_full_training_that_does_not_fit_is_refused_with_its_parts():
+    with pytest.raises(
+        SpecError, match=r"full fine-tuning needs .*base model.*optimizer"
+    ) as caught:
+        build.plan({"adapter.kind": "full"}, device=build.device(memory_gib=0.7))
+    assert caught.value.code == "does_not_fit"
+    assert set(caught.value.context["parts"]) >= {"base model", "adapter and optimizer"}
+
+
+def test_more_devices_than_there_are_is_an_error_that_names_them():
+    with pytest.raises(SpecError, match=r"where\.count is 2; there is .*1 ") as caught:
+        build.plan({"where.count": 2}, device=build.device().model_copy(update={"count": 1}))
+    assert caught.value.code == "too_few_devices"
+    assert caught.value.context == {"asked": 2, "there": 1}
+
+
+def test_processes_and_machines_multiply():
+    made = build.plan({"where.count": 2, "where.nodes": 2, "training.packing": False})
+    assert made.schedule.world == 4
+    assert made.spec.training.sharding == "ddp"
+
+
+def test_processes_of_a_cpu_share_its_memory():
+    options = {"where.count": 2, "adapter.bits": 32, "training.gradient_checkpointing": False,
+               "training.packing": False}  # fmt: skip
+    needed = build.plan(options).memory.total
+    with pytest.raises(SpecError, match="for each of 2 processes"):
+        build.plan(options, device=build.device(memory_gib=1.9 * needed / GIB))
+    assert build.plan(options, device=build.device(memory_gib=2.01 * needed / GIB))
+
+
+def test_rows_longer_than_the_batch_that_is_asked_for_give_a_warning():
+    made = build.plan(
+        {"training.packing": True, "training.max_length": 1024,
+         "training.effective_batch": {"examples": 2}},
+        n_rows=60,
+    )  # fmt: skip
+    assert any("effective_batch asks for about" in w for w in made.warnings)
+
+
+@pytest.mark.parametrize(("steps", "warned"), [(100, True), (2, False), (None, False)])
+def test_a_warmup_that_outlasts_the_training_is_said(steps, warned):
+    made = build.plan({"training.warmup_steps": steps})
+    assert any("never reaches its peak" in w for w in made.warnings) is warned
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "orpo", "kto", "cpt"])
+def test_every_method_is_planned(method):
+    assert build.plan({"method": method}).spec.method == method
 
 
 def slow_speeds(plan, tokens_per_second):

@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podtune.core.errors import SpecError
-from podtune.core.plan import Device, Schedule
-from podtune.core.spec import AUTO, EffectiveBatch, TrainingOptions
+from podtune.core.plan import Schedule
+from podtune.core.spec import AUTO, EffectiveBatch, Method, TrainingOptions
 from podtune.data.lengths import Lengths
 from podtune.planning import model_facts, schedule
 from podtune.storage.base_models import PACKAGE_CONFIG
 from support import build
 
-DEVICE = Device(kind="cpu", name="CPU", memory_bytes=1 << 34, cores=2, bf16=False)
 FACTS = model_facts.facts_from_config(
     PACKAGE_CONFIG,
     name="m",
@@ -22,30 +21,32 @@ FACTS = model_facts.facts_from_config(
     source="path",
     location=None,
 )
-AUTOS = tuple(
+HELD = {"training.precision", "training.gradient_checkpointing", "training.sharding"}
+"""What the memory decides, in `fitting`."""
+AUTOS = {
     f"training.{name}"
     for name, field in TrainingOptions.model_fields.items()
     if field.default == AUTO
-)
+} - HELD
 
 
 def lengths_of(*train, exact=True):
     return Lengths(exact, tuple(train), tuple(max(1, n // 2) for n in train), ())
 
 
-def decide(options=None, lengths=None, *, device=DEVICE, facts=FACTS, packable=True):
-    return schedule.decide(
-        options or TrainingOptions(),
-        facts,
-        device,
+def decide(options=None, lengths=None, **given):
+    conditions = schedule.Conditions(
+        given.pop("facts", FACTS),
         lengths or lengths_of(*([60] * 100)),
-        packable=packable,
+        given.pop("packable", True),
+        **given,
     )
+    return schedule.decide(options or TrainingOptions(), conditions)
 
 
 def test_every_auto_gets_a_value_and_a_reason():
     decided = decide().values
-    assert set(decided) == set(AUTOS)
+    assert set(decided) == AUTOS
     assert all(d.why and d.value != AUTO and d.value is not None for d in decided.values())
 
 
@@ -57,7 +58,6 @@ def test_stated_values_win_and_are_not_recorded_as_decisions():
         micro_batch=2,
         max_length=128,
         packing=False,
-        precision="bf16",
         save_steps=7,
     )
     decided = decide(options)
@@ -85,12 +85,6 @@ def test_the_learning_rate_falls_with_width_within_bounds(hidden):
     wider = FACTS.model_copy(update={"hidden_size": hidden * 2})
     rate = decide(facts=wide).values["training.learning_rate"].value
     assert 1e-4 <= decide(facts=wider).values["training.learning_rate"].value <= rate <= 1e-3
-
-
-@pytest.mark.parametrize(("bf16", "precision"), [(True, "bf16"), (False, "fp32")])
-def test_precision_follows_the_hardware(bf16, precision):
-    decided = decide(device=DEVICE.model_copy(update={"bf16": bf16}))
-    assert decided.values["training.precision"].value == precision
 
 
 def test_models_that_leak_between_documents_train_one_document_a_row():
@@ -233,24 +227,116 @@ def test_a_time_limit_never_adds_steps(steps, speed, minutes, per_step):
 
 
 def test_held_out_rows_must_fit_the_row_too():
-    found = build.plan(n_rows=20)
-    long = found.tokens.longest * 40
-    lengths = schedule.Lengths(True, (20,) * 30, (8,) * 30, (long,))
-    decided = schedule.decide(
-        found.spec.training.model_copy(update={"max_length": AUTO, "max_steps": None}),
-        build.facts(),
-        build.device(),
-        lengths,
-        packable=True,
+    lengths = Lengths(True, (20,) * 30, (8,) * 30, (900,))
+    assert int(decide(lengths=lengths).values["training.max_length"].value) >= 900
+
+
+def test_a_document_longer_than_a_sliding_window_is_taken():
+    facts = build.facts(model_type="mistral", sliding_window=64)
+    assert facts.window == 64
+    assert decide(lengths=lengths_of(20, 70), facts=facts).schedule.steps > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "lengths", "packing"),
+    [
+        # two rows of 512 tokens in a pass would be more than the 16 examples of 60 tokens
+        ({"micro_batch": 2, "max_length": 512}, [60] * 100, False),
+        ({"micro_batch": 1, "max_length": 512}, [60] * 100, True),
+        ({"micro_batch": 2}, [60] * 100, True),  # the row follows the batch
+    ],
+)
+def test_rows_are_not_packed_past_the_batch_that_is_asked_for(options, lengths, packing):
+    asked = TrainingOptions(effective_batch=EffectiveBatch(examples=16), **options)
+    decided = decide(asked, lengths_of(*lengths))
+    assert decided.values["training.packing"].value is packing
+
+
+def test_a_recipe_of_two_times_eight_examples_is_kept_exactly():
+    options = TrainingOptions(
+        effective_batch=EffectiveBatch(examples=16), micro_batch=2, max_length=2048, epochs=3
     )
-    assert int(decided.values["training.max_length"].value) >= long
+    decided = decide(options, lengths_of(*([160] * 800)))
+    assert decided.values["training.packing"].value is False
+    assert "effective_batch asks for about 2,560" in decided.values["training.packing"].why
+    found = decided.schedule
+    assert (found.accumulation, found.steps_per_epoch, found.steps) == (8, 50, 150)
 
 
-def test_a_document_longer_than_the_models_window_is_refused():
-    options = build.plan().spec.training
-    lengths = schedule.Lengths(True, (20, 70), (8, 8), ())
-    with pytest.raises(SpecError, match="70 tokens") as caught:
-        schedule.decide(
-            options, build.facts(sliding_window=64), build.device(), lengths, packable=True
-        )
-    assert caught.value.code == "too_long"
+@pytest.mark.parametrize(("world", "accumulation"), [(1, 8), (2, 4), (4, 2), (8, 1)])
+def test_processes_divide_the_accumulation_and_not_the_batch(world, accumulation):
+    options = TrainingOptions(
+        effective_batch=EffectiveBatch(examples=16), micro_batch=2, packing=False, epochs=1
+    )
+    found = decide(options, lengths_of(*([160] * 800)), world=world).schedule
+    assert (found.accumulation, found.world, found.steps) == (accumulation, world, 50)
+
+
+@given(
+    train=st.lists(st.integers(1, 3000), min_size=4, max_size=60),
+    world=st.integers(1, 4),
+    micro=st.integers(1, 3),
+)
+def test_steps_count_the_passes_of_all_processes(train, world, micro):
+    options = TrainingOptions(epochs=2, micro_batch=micro, packing=False)
+    found = decide(options, lengths_of(*train), world=world).schedule
+    passes = math.ceil(len(train) / (micro * world))
+    assert found.steps == 2 * math.ceil(passes / found.accumulation)
+    assert 1 <= found.accumulation <= passes
+
+
+def test_fewer_rows_than_processes_are_refused():
+    with pytest.raises(SpecError, match="2 rows cannot be divided among 4") as caught:
+        decide(lengths=lengths_of(2000, 2000), world=4)
+    assert caught.value.code == "indivisible"
+
+
+def test_a_batch_smaller_than_one_pass_of_all_processes_is_refused():
+    options = TrainingOptions(
+        effective_batch=EffectiveBatch(examples=3), micro_batch=2, packing=False
+    )
+    with pytest.raises(SpecError, match=r"3 examples a step .* 4 processes \(8 examples\)"):
+        decide(options, world=4)
+
+
+@pytest.mark.parametrize("hidden", [64, 2048, 16384])
+def test_full_training_takes_a_tenth_of_the_rate(hidden):
+    facts = FACTS.model_copy(update={"hidden_size": hidden})
+    adapter, full = (
+        decide(facts=facts, full=full).values["training.learning_rate"] for full in (False, True)
+    )
+    assert full.value == pytest.approx(adapter.value / 10, rel=0.05)
+    assert "tenth" in full.why
+
+
+@pytest.mark.parametrize("method", [Method.DPO, Method.ORPO, Method.KTO])
+def test_preferences_take_a_tenth_of_the_rate_and_at_most_three_epochs(method):
+    sft, preference = (decide(method=m).values for m in (Method.SFT, method))
+    rate = preference["training.learning_rate"]
+    assert rate.value == pytest.approx(sft["training.learning_rate"].value / 10, rel=0.05)
+    assert preference["training.epochs"].value == 3 < sft["training.epochs"].value
+    plenty = decide(method=method, lengths=lengths_of(*([1000] * 500))).values
+    assert plenty["training.epochs"].value == 1
+
+
+def test_continued_pretraining_takes_the_rate_of_fine_tuning():
+    assert decide(method=Method.CPT).values == decide().values
+
+
+def test_the_reason_for_not_packing_names_the_missing_libraries():
+    hybrid = build.facts(
+        model_type="qwen3_5_text", head_dim=16, linear_num_key_heads=2, linear_num_value_heads=2
+    )
+    why = decide(facts=hybrid, packable=False).values["training.packing"].why
+    assert "causal_conv1d and fla" in why
+    convolutions = build.facts(model_type="lfm2")
+    why = decide(facts=convolutions, packable=False).values["training.packing"].why
+    assert "without" not in why
+
+
+def test_guessed_rows_that_will_be_shortened_are_counted_short():
+    options = TrainingOptions(max_length=256, long_rows="shorten")
+    guess = lengths_of(300, 10, exact=False)
+    assert decide(options, guess).schedule.tokens_per_step <= 266
+    with pytest.raises(SpecError, match="longest example has 300"):
+        decide(options, lengths_of(300, 10))  # counted: the worker would find it so

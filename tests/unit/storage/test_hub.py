@@ -43,8 +43,11 @@ for verb, *arguments in steps:
                             "download_bytes": found.download_bytes, "config": dict(found.config)})
         else:
             seen = []
-            folder = hub.fetch(*arguments, lambda done, whole: seen.append([done, whole]))
+            slept = []
+            folder = hub.fetch(*arguments, lambda done, whole: seen.append([done, whole]),
+                               sleep=slept.append)
             answers.append({
+                "slept": slept,
                 "files": sorted(p.name for p in folder.rglob("*") if p.is_file()), "seen": seen,
             })
     except PodtuneError as error:
@@ -258,8 +261,10 @@ def test_a_download_that_breaks_off_is_said_so_and_goes_on_later(model, cache):
         (answer,) = ask(running.url, cache, ["fetch", "org/model", commit_of(model)])
         assert answer["error"] == "HubUnreachableError"
         running.cut_after = None
+        running.asked_ranges.clear()
         (fetched,) = ask(running.url, cache, ["fetch", "org/model", commit_of(model)])
         assert "model.safetensors" in fetched["files"]
+        assert running.asked_ranges == ["bytes=100000-"], "from the byte the last attempt reached"
 
 
 def test_locate_takes_the_hub_and_says_what_a_download_costs(server, model, cache, tmp_path):

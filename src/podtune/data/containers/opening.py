@@ -26,7 +26,15 @@ from podtune.data.containers import (
     workbook,
 )
 from podtune.data.containers.survey import Survey, survey
-from podtune.data.formats import columns, faq_markdown, faq_text, mail, templated, whatsapp
+from podtune.data.formats import (
+    columns,
+    faq_markdown,
+    faq_text,
+    mail,
+    plain_text,
+    templated,
+    whatsapp,
+)
 from podtune.data.record import Note, Problem, Reading, Record
 
 CONTAINERS: Final = {
@@ -145,6 +153,8 @@ def _text(path: Path, looked: Survey, reading: Reading, stack: ExitStack) -> Ope
         records = mail.gather_lines(enumerate(raw, start=1), reading)
         return Opened("mbox" + looked.compression, looked, records, "mbox")
     container = "md" if suffix in {".md", ".markdown"} else "txt"
+    if reading.options.as_text:
+        lines = _whole_lines(lines, path)
     return _prose(_numbered(lines), container, looked, reading, unwrap=False)
 
 
@@ -192,6 +202,22 @@ def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
     return ((n, line.decode("utf-8", errors="replace")) for n, line in enumerate(lines, start=1))
 
 
+def _whole_lines(lines: Iterable[bytes], path: Path) -> Iterator[bytes]:
+    """Lines none of which comes cut: of a text that is learnt nothing may be missing.
+
+    Raises:
+        DatasetError: one is longer than can be read.
+    """
+    for line in lines:
+        if len(line) > streams.MAX_LINE:
+            raise DatasetError(
+                f"{path.name!r} has a line of over {streams.MAX_LINE >> 20} MiB",
+                code="line_too_long",
+                hint="break it into several lines",
+            )
+        yield line
+
+
 def _looks_tabular(head: str, suffix: str) -> bool:
     """Whether a file without a telling name is a table: even rows of several cells."""
     if tables.separator_line(head):
@@ -230,6 +256,8 @@ def _prose(
 ) -> Opened:  # fmt: skip
     """Text without a structure of its own: told by how it begins."""
     name = container + looked.compression
+    if reading.options.as_text:
+        return Opened(name, looked, plain_text.gather_text(lines), plain_text.NAME)
     first = list(islice(lines, 2000))
     head = "\n".join(text for _, text in first)
     rest = chain(first, lines)

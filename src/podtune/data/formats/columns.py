@@ -17,10 +17,16 @@ from podtune.data.formats.column_names import NAMES
 
 ROLES: Final = ("prompt", "completion", "system")
 
+LABEL: Final = "label"
+TEXT: Final = "text"
+BESIDE: Final = (LABEL, TEXT)
+"""Roles that only somebody's word gives: the rating of an answer, and plain text."""
+
 ALIASES: Final = {
     "prompt": "prompt", "question": "prompt", "user": "prompt", "input": "prompt",
     "completion": "completion", "response": "completion", "answer": "completion",
     "assistant": "completion", "output": "completion", "system": "system",
+    "label": LABEL, "rating": LABEL, "text": TEXT, "document": TEXT,
 }  # fmt: skip
 """What people write before the `=` of `--map`."""
 
@@ -141,7 +147,7 @@ def by_names(header: Sequence[str], wanted: Mapping[str, str]) -> Mapped | None:
 
     Names that are only possible (`note`, `title`) leave the question open; so do two as good ones.
     """
-    given = {r: c for r, asked in wanted.items() if (c := _named(header, asked)) is not None}
+    given = _given(header, wanted)
     columns: dict[str, str] = dict(given)
     plain = {name: normalise(name) for name in header}
     others: dict[str, tuple[str, ...]] = {}
@@ -171,6 +177,12 @@ def by_names(header: Sequence[str], wanted: Mapping[str, str]) -> Mapped | None:
     return Mapped({r: columns[r] for r in ROLES if r in columns}, confidence, others)
 
 
+def _given(header: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The columns of question, answer and system text that somebody named."""
+    named = {role: _named(header, asked) for role, asked in wanted.items() if role in ROLES}
+    return {role: column for role, column in named.items() if column is not None}
+
+
 def _may_be_text(plain: str) -> bool:
     """Whether a column of an unknown name may hold what people wrote."""
     return not _BESIDE.search(plain) and not any(_score(role, plain) for role in ROLES)
@@ -198,7 +210,7 @@ def by_content(
 
     Columns that somebody named are taken as they are. Returns None where there are no two.
     """
-    given = {r: c for r, asked in wanted.items() if (c := _named(header, asked)) is not None}
+    given = _given(header, wanted)
     if given:
         return _completed(header, rows, given)
     prose = [i for i in range(len(header)) if _is_prose([r[i] for r in rows if i < len(r)])]

@@ -201,13 +201,16 @@ def preference(fields: Mapping[str, object]) -> Converted:
         return refused(*(rejected if chosen.messages else chosen).problems)
     if chosen.messages == rejected.messages:
         return refused(*chosen.problems, Problem("chosen_equals_rejected"))
-    at = _asked_until(chosen.messages)
+    at, shared = _asked_until(chosen.messages), 0
     if rejected.messages[:at] != chosen.messages[:at]:
-        at = _asked_until(rejected.messages)
+        at = shared = _common_prompt(chosen.messages, rejected.messages)
+        if not shared:
+            return refused(*chosen.problems, Problem("pair_prompts_differ"))
     mended = (p for p in rejected.problems if p.repair)  # wants consent as on the better side
     return chosen._replace(
         rejected=rejected.messages[at:],
-        problems=(*chosen.problems, *mended, Problem("method_mismatch_sft")),
+        shared=shared,
+        problems=(*chosen.problems, *mended),
     )
 
 
@@ -252,3 +255,12 @@ def _repeats(side: Sequence[object], prompt: Sequence[object]) -> bool:
 def _asked_until(messages: Sequence[Message]) -> int:
     """Index behind the last user turn."""
     return next((i for i in range(len(messages), 0, -1) if messages[i - 1].role == "user"), 0)
+
+
+def _common_prompt(chosen: Sequence[Message], rejected: Sequence[Message]) -> int:
+    """How many messages both conversations begin with, up to where both assistants speak."""
+    shorter = min(len(chosen), len(rejected)) - 1
+    parted = next((i for i in range(shorter) if chosen[i] != rejected[i]), shorter)
+    while parted and not chosen[parted].role == rejected[parted].role == "assistant":
+        parted -= 1
+    return parted if any(m.role == "user" for m in chosen[:parted]) else 0

@@ -14,6 +14,8 @@ from podtune.data.formats import (
     intercom,
     message_table,
     pairs,
+    plain_text,
+    rated,
     slack,
     templated,
     zendesk,
@@ -132,6 +134,20 @@ def _prompt_completion(fields: Fields, note: Note) -> Converted:
     return pairs.prompt_completion(fields)
 
 
+def _inner(fields: Fields) -> Format | None:
+    """The form of the conversation that stands beside a rating."""
+    return next((f for f in FORMATS if f.name in _RATABLE and f.fits(fields)), None)
+
+
+def _rated_fits(fields: Fields) -> bool:
+    return rated.fits(fields) and _inner(fields) is not None
+
+
+def _rated(fields: Fields, note: Note) -> Converted:
+    inner = _inner(fields)
+    return _unknown(fields, note) if inner is None else inner.convert(fields, note)
+
+
 def _prompts_only(fields: Fields, note: Note) -> Converted:
     return refused(Problem("no_assistant", "it has a prompt and no answer"))
 
@@ -150,6 +166,9 @@ UNKNOWN: Final = Format("unknown", _never, _unknown, "no known keys")
 TABLE: Final = "qa_table"
 """Records whose question and answer stand under names of their own."""
 
+_RATABLE: Final = ("sharegpt", "chat_messages", "alpaca", "prompt_completion")
+"""Forms of conversations beside which a rating may stand."""
+
 _LABELLED: Final = "human_assistant_text"
 
 # fmt: off
@@ -163,6 +182,8 @@ FORMATS: Final = (
            "each record has a source and conversation parts"),
     Format(chatgpt_export.NAME, chatgpt_export.fits, _chatgpt,
            "each record has a `mapping` of messages, as ChatGPT exports them"),
+    Format(rated.NAME, _rated_fits, _rated,
+           "each record has an answer and whether it is good"),
     Format("sharegpt", _sharegpt_fits, _sharegpt,
            "each record has `conversations` of `from` and `value`"),
     Format("chat_messages", _chat_fits, _chat, "each record has `messages` with roles"),
@@ -190,7 +211,9 @@ EXPLAINED: Final = {
     "alpaca": "`instruction`, `input`, `output`",
     "prompt_completion": "`prompt` and `completion`, as text or messages",
     TABLE: "questions and answers under names of their own, in some thirty languages",
-    "preference": "`chosen` and `rejected`",
+    "preference": "`chosen` and `rejected`, or OpenAI's `preferred_output` and `non_preferred_output`",
+    rated.NAME: "an answer in one of the forms above with `label`, `thumbs`, `rating`: good or bad",
+    plain_text.NAME: "text without turns, files or records with a `text`; with `method: cpt` only",
     CHATML: "text with a chat template's markers (ChatML, Llama, Gemma, Zephyr, Alpaca)",
     _LABELLED: "text with `Human:` and `Assistant:`",
     "api_log": "requests and responses of a chat API",

@@ -26,8 +26,9 @@ from podtune.providers.local import identity
 MARK: Final = "PODTUNE_INSTANCE"
 """Variable that carries the instance's name to the worker and to every child of it."""
 
-GRACE_S: Final = 5.0
-"""Between SIGTERM and SIGKILL."""
+GRACE_S: Final = 10.0
+"""Between SIGTERM and SIGKILL: a worker that trains writes a checkpoint first, so that a cancelled job
+can be resumed from where it was. One that has nothing to save ends at once."""
 
 
 class LocalProvider:

@@ -22,7 +22,9 @@ def texts(converted):
 
 
 def as_json(converted):
-    row = Conversation(converted.messages, 1, converted.tools, converted.rejected)
+    row = Conversation(
+        converted.messages, 1, converted.tools, converted.rejected, shared=converted.shared
+    )
     return row.as_json()
 
 
@@ -260,7 +262,7 @@ PREFERENCES = {
 @pytest.mark.parametrize("record", PREFERENCES.values(), ids=PREFERENCES)
 def test_every_form_of_a_pair_says_the_same(record):
     converted = pairs.preference(record)
-    assert codes(converted) == ["method_mismatch_sft"]
+    assert (codes(converted), converted.shared) == ([], 0)
     assert as_json(converted) == {
         "prompt": full(("user", "Why?")),
         "chosen": full(("assistant", "Because.")),
@@ -293,6 +295,38 @@ def test_a_pair_of_several_turns_differs_in_the_last_answer():
         "chosen": full(("assistant", "So.")),
         "rejected": full(("assistant", "?")),
     }
+
+
+def test_sides_that_part_early_share_what_stands_before():
+    def side(first, last):
+        return full(("user", "Why?"), ("assistant", first), ("user", "And?"), ("assistant", last))
+
+    converted = pairs.preference(
+        {"chosen": side("So.", "Thus."), "rejected": side("No.", "Never.")}
+    )
+    assert converted.shared == 1
+    assert [m.content for m in converted.rejected] == ["No.", "And?", "Never."]
+    assert as_json(converted) == {
+        "prompt": full(("user", "Why?")),
+        "chosen": side("So.", "Thus.")[1:],
+        "rejected": side("No.", "Never.")[1:],
+    }
+
+
+@pytest.mark.parametrize(("better", "worse"), [(2, 1), (1, 2)])
+def test_one_side_may_go_on_longer(better, worse):
+    turns = full(("user", "Why?"), ("assistant", "So."), ("user", "And?"), ("assistant", "Thus."))
+    converted = pairs.preference({"chosen": turns[: 2 * better], "rejected": turns[: 2 * worse]})
+    as_row = as_json(converted)
+    assert as_row["prompt"] == turns[:1]
+    assert as_row["chosen"] == turns[1 : 2 * better]
+    assert as_row["rejected"] == turns[1 : 2 * worse]
+
+
+def test_sides_that_answer_different_questions_are_no_pair():
+    record = {"chosen": full(("user", "Why?"), ("assistant", "So.")),
+              "rejected": full(("user", "Who?"), ("assistant", "Nobody."))}  # fmt: skip
+    assert codes(pairs.preference(record)) == ["pair_prompts_differ"]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,16 @@ RECORDS = {
                 "author": {"role": "assistant"},
                 "content": {"content_type": "text", "parts": ["So."]}}}}},
     ],
+    "rated": [
+        {"prompt": "x", "completion": "y", "label": True},
+        {"prompt": TURNS[:1], "completion": TURNS[1:], "label": False},
+        {"messages": TURNS, "thumbs": "up"},
+        {"messages": TURNS, "thumbs": -1, "rating": 5},
+        {"conversations": SHARED, "rating": "bad"},
+        {"instruction": "x", "output": "y", "feedback": 0},
+    ],
     "sharegpt": [
+        {"conversations": SHARED, "label": "billing"},
         {"conversations": SHARED},
         {"id": "x", "conversations": SHARED, "system": "s"},
         {"messages": SHARED},
@@ -59,6 +68,8 @@ RECORDS = {
         {"dialogue": TURNS},
         {"messages": []},
         {"prompt": "the first turn", "prompt_id": "1", "messages": TURNS},
+        {"messages": TURNS, "rating": 4},
+        {"messages": TURNS, "label": 1},
     ],
     "alpaca": [
         {"instruction": "x", "input": "", "output": "y"},
