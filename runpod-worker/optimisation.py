@@ -52,7 +52,7 @@ def make_trainer(run: Run, model: Any, data: Any) -> tuple[Any, int]:
     apart = False
     if run.spec.training.packing:
         leak_guard.refuse_leaking(model, rows)
-    elif any(len(row.lengths) > 1 for row in rows):
+    elif int(run.spec.training.micro_batch) > 1 or any(len(row.lengths) > 1 for row in rows):
         apart = leak_guard.measure_leak(model).is_found
     kind, options = _trainer_of(run, data)
     trainer = guarded(kind)(

@@ -73,18 +73,16 @@ def lay_out_rated(rated: Sequence[Rated], rows: Sequence[Sequence[int]]) -> list
 def _unrelated(rated: Sequence[Rated], index: int, longest: int) -> Example:
     """A prompt with the answer that the nearest row before it got to another prompt.
 
-    Not of the same line: a pair used as two ratings has the same prompt twice. Answers are cut
+    A pair used as two ratings has the same prompt twice, so prompts are compared. Answers are cut
     where the document would be longer than any that is trained on; this one is only measured.
     """
     prompt, own = _parts(rated[index].example)
-    line = rated[index].line
-    others = (rated[index - back] for back in range(1, len(rated)))
-    other = next((r.example for r in others if r.line != line), None)
-    answer = own if other is None else _parts(other)[1]
+    others = (_parts(rated[index - back].example) for back in range(1, len(rated)))
+    answer = next((answer for asked, answer in others if asked != prompt), own)
     room = max(1, longest - len(prompt))
     ids = [token for token, _ in answer[:room]]
     labels = [label for _, label in answer[:room]]
-    return Example([*prompt, *ids], [*[IGNORED] * len(prompt), *labels], line)
+    return Example([*prompt, *ids], [*[IGNORED] * len(prompt), *labels], rated[index].line)
 
 
 def _parts(example: Example) -> tuple[list[int], list[tuple[int, int]]]:

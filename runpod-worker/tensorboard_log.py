@@ -1,13 +1,10 @@
-"""Training curves as TensorBoard event files, without TensorBoard's libraries.
+"""Training curves as TensorBoard event files.
 
-The format is small: records of (length, checksum of it, an `Event` message, checksum of it). A
-library for it would bring protobuf, a thread with a queue, a second of imports, and put this
-machine's name into the file's. Source: tensorflow/core/lib/io/record_writer.h and
-tensorflow/core/util/event.proto; the tests read the files with tensorboardX's own classes.
+Records are written by tensorboardX's own classes, but not by its `SummaryWriter`: that puts this
+machine's name into the file's, and values through a queue and a thread of its own.
 """
 
 import shutil
-import struct
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,13 +13,13 @@ from typing import Any
 FOLDER = "tensorboard"
 """Of the job's `work` folder, while it trains, and of the artifact."""
 
-VERSION = b"brain.Event:2"
-_POLYNOMIAL = 0x82F63B78
-"""CRC-32C (Castagnoli), bits reversed."""
+VERSION = "brain.Event:2"
+LARGEST = 3.4028234663852886e38
+"""Of a 32-bit float, which is what an event holds."""
 
 
 class EventFile:
-    """One event file; every record is on the disk's side of the process when `write` returns."""
+    """One event file; every record is on the disk when `write` returns."""
 
     def __init__(
         self, folder: Path, *, step: int = 0, clock: Callable[[], float] = time.time
@@ -35,31 +32,34 @@ class EventFile:
                 later steps.
             clock: Seconds since 1970.
         """
+        from tensorboardX.proto.event_pb2 import SessionLog
+        from tensorboardX.record_writer import RecordWriter
+
         folder.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         number = len(list(folder.glob("events.out.tfevents.*")))
         name = f"events.out.tfevents.{int(clock()):010d}.{number:03d}.podtune"
-        self._stream = (folder / name).open("ab")
-        self._record(_field(3, VERSION))
+        self._records = RecordWriter(str(folder / name))
+        self._write(file_version=VERSION)
         if step:
-            self._record(_integer(2, step + 1) + _field(7, _integer(1, 1)))  # session log: START
+            self._write(step=step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def write(self, scalars: Mapping[str, float], step: int) -> None:
         """Values of one step, by tag."""
-        values = b"".join(
-            _field(1, _field(1, tag.encode()) + _float(2, value)) for tag, value in scalars.items()
-        )
-        self._record(_integer(2, step) + _field(5, values))
+        from tensorboardX.proto.summary_pb2 import Summary
+
+        values = [Summary.Value(tag=t, simple_value=_single(v)) for t, v in scalars.items()]
+        self._write(step=step, summary=Summary(value=values))
 
     def close(self) -> None:
         """Nothing more comes."""
-        self._stream.close()
+        self._records.close()
 
-    def _record(self, message: bytes) -> None:
-        message = struct.pack("<Bd", 1 << 3 | 1, self._clock()) + message
-        length = struct.pack("<Q", len(message))
-        self._stream.write(length + _checksum(length) + message + _checksum(message))
-        self._stream.flush()
+    def _write(self, **fields: Any) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        self._records.write(Event(wall_time=self._clock(), **fields).SerializeToString())
+        self._records.flush()
 
 
 def callback(folder: Path) -> Any:
@@ -101,50 +101,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _field(number: int, content: bytes) -> bytes:
-    """A length-delimited field of a message."""
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _integer(number: int, value: int) -> bytes:
-    return _varint(number << 3) + _varint(value)
-
-
-def _float(number: int, value: float) -> bytes:
-    """A 32-bit float field; what is too large for one is infinite."""
-    try:
-        packed = struct.pack("<f", value)
-    except OverflowError:
-        packed = struct.pack("<f", float("inf") if value > 0 else float("-inf"))
-    return _varint(number << 3 | 5) + packed
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first."""
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes((*encoded, value))
-
-
-def _table() -> tuple[int, ...]:
-    rows: list[int] = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (_POLYNOMIAL if byte & 1 else 0)
-        rows.append(byte)
-    return tuple(rows)
-
-
-_TABLE = _table()
-
-
-def _checksum(content: bytes) -> bytes:
-    """CRC-32C, masked as the record format wants it (rotated right by 15 bits, plus a constant)."""
-    register = 0xFFFFFFFF
-    for byte in content:
-        register = register >> 8 ^ _TABLE[(register ^ byte) & 0xFF]
-    register ^= 0xFFFFFFFF
-    rotated = (register >> 15 | register << 17) & 0xFFFFFFFF
-    return struct.pack("<I", (rotated + 0xA282EAD8) & 0xFFFFFFFF)
+def _single(value: float) -> float:
+    """A value as a 32-bit float can hold it; what is too large for one is infinite."""
+    return float("inf") * value if abs(value) > LARGEST else value

@@ -182,7 +182,10 @@ def attach_adapter(run: Run, model: Any) -> Any:
     attention = document_attention.choose_attention(run.plan.device.kind)
     model.set_attn_implementation(attention.name)
     adapted = adapter.attach(model, run.plan)
-    run.events.facts(kernels=fast_kernels.in_use(model, attention=attention.note))
+    run.events.facts(
+        kernels=fast_kernels.in_use(model, attention=attention.note),
+        kernel_libraries=fast_kernels.detect(),
+    )
     return adapted
 
 

@@ -72,6 +72,7 @@ def trainer(folder: Path, model, *, train_rows=None, trainer_class=None, **optio
     from guarded_steps import guarded
     from packed_trainer import PackedTrainer
 
+    torch.set_num_threads(1)  # tiny tensors: a second thread would only be waited for
     settings = {
         "max_steps": 6, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2,
         "learning_rate": 1e-2, "save_steps": 2, "logging_steps": 1,

@@ -52,6 +52,13 @@ def test_each_prompt_gets_an_answer_to_another_one():
     assert row.unrelated.labels == [IGNORED, IGNORED, 7, 8, 9, 10] * 2 + [IGNORED, 5]
 
 
+def test_prompts_are_told_apart_by_their_text_and_not_by_their_line():
+    on_one_line = [rated._replace(line=1) for rated in RATED]
+    assert lay_out_rated(on_one_line, [[0, 1, 2]])[0].unrelated == (
+        lay_out_rated(RATED, [[0, 1, 2]])[0].unrelated
+    )
+
+
 def test_rows_know_their_reference_in_the_batch():
     rows = lay_out_pairs(PAIRS, [[0], [1]])
     assert "reference" not in collate_preferences(rows)

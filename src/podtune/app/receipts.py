@@ -156,6 +156,7 @@ def _training(facts: dict[str, Any]) -> dict[str, object]:
         "peak_memory_bytes",
         "world_size",
         "kernels",
+        "kernel_libraries",
         "ladder",
         "resumed_from_step",
     )

@@ -91,9 +91,12 @@ def candidates(
         shardings = (stated,)
     forms = _forms(spec, facts, device)
     spreadable = [form for form in forms if form[0] in SPREADABLE and form[1] in (16, 32)]
+    if facts.linear_attention_layers:
+        spreadable = []  # a document a pass: processes with more documents would wait for ever
     if stated == "fsdp" and not spreadable:
         raise SpecError(
-            "training.sharding: fsdp spreads a frozen base in 16 or 32 bits under lora or rslora",
+            "training.sharding: fsdp spreads a frozen base in 16 or 32 bits under lora or rslora, "
+            "without linear attention",
             code="contradiction",
             hint="use --set training.sharding=ddp, or adapter.kind=lora with 16 bits",
         )

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from podtune.app import receipts, settings, sources, speed
+from podtune.app import receipts, sources, speed
 from podtune.app.effects import TRAIN_FILE, LocalEffects
 from podtune.app.installation import signing_key
+from podtune.app.settings import cards_for
 from podtune.core.errors import ArtifactError, ConflictError, DatasetError
 from podtune.core.events import EventKind
 from podtune.core.job import Instance, TerminationProof, WorkerOrder
@@ -133,7 +134,7 @@ def test_a_launch_is_in_the_jobs_folder_under_its_name(effects, provider, job, f
     effects.launch(job)
     (request,) = provider.launched
     assert (request.name, request.folder) == ("pt-owner123-demo-1", folder.path)
-    assert request.environment == {"A": "1", **settings.cards_for(1)}
+    assert request.environment == {"A": "1", **cards_for(1)}
 
 
 def test_an_attempt_that_has_begun_is_adopted_not_begun_again(effects, provider, job, folder):

@@ -185,6 +185,12 @@ def test_what_cannot_be_spread_is_refused_where_it_is_asked_for(stated):
     assert caught.value.code == "contradiction"
 
 
+def test_linear_attention_is_not_spread():
+    wanted = spec(training__sharding="fsdp", where__count=2)
+    with pytest.raises(SpecError, match="without linear attention"):
+        fit(wanted, facts=QWEN3_NEXT, local=2, world=2)
+
+
 def test_spreading_leaves_4_bits_out_of_the_choice():
     wanted = spec(training__sharding="fsdp", where__count=2)
     assert fit(wanted, local=2, world=2).choice.bits == 16

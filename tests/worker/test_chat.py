@@ -1,0 +1,74 @@
+import io
+import json
+import shutil
+
+import pytest
+
+import chat
+from podtune.core.artifact import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+
+
+def said(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def talk(trained):
+    return chat.Chat(trained / "artifact", trained / "models")
+
+
+def test_pieces_make_the_answer_and_it_is_remembered(talk, capsys):
+    talk.forget()
+    answer = talk.say("how do I reset grinder 3?")
+    pieces = [line["piece"] for line in said(capsys)]
+    assert "".join(pieces).strip() == answer
+    assert [m["role"] for m in talk._messages] == ["user", "assistant"]
+
+
+def test_without_the_adapter_the_base_model_answers(talk, capsys):
+    answers = []
+    for adapter in (True, False, True):
+        talk.adapter = adapter
+        talk.forget()
+        answers.append(talk.say("how do I reset grinder 3?"))
+    capsys.readouterr()
+    assert answers[0] == answers[2] != answers[1]
+
+
+def test_the_program_speaks_lines(talk, capsys, monkeypatch):
+    lines = [
+        {"adapter": True, "forget": True, "say": "how do I reset grinder 3?"},
+        {"forget": True},
+    ]
+    monkeypatch.setattr(
+        "sys.stdin", io.StringIO("".join(json.dumps(line) + "\n" for line in lines))
+    )
+    chat.converse(talk)
+    told = said(capsys)
+    assert [line for line in told if "end" in line] == [{"end": True}, {"end": True}]
+    assert talk._messages == []
+
+
+def test_a_whole_model_answers_beside_its_base(trained, tiny, tmp_path, capsys):
+    folder = tmp_path / "artifact"
+    shutil.copytree(trained / "artifact", folder)
+    for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG):
+        (folder / name).unlink()
+    for name in ("model.safetensors", "config.json"):
+        shutil.copyfile(tiny / name, folder / name)
+    whole = chat.Chat(folder, trained / "models")
+    answers = []
+    for adapter in (True, False):
+        whole.adapter = adapter
+        whole.forget()
+        answers.append(whole.say("how do I reset grinder 3?"))
+    capsys.readouterr()
+    assert answers[0] == answers[1]  # the same weights, loaded twice
+
+
+def test_what_cannot_be_loaded_is_said_with_the_next_step(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["chat.py", str(tmp_path), "--models", str(tmp_path)])
+    assert chat.main() == 5
+    (line,) = said(capsys)
+    assert line["error"]
+    assert line["advice"]
