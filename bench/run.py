@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import figures
 import measure
 
 NAMES = (
@@ -21,3 +22,4 @@ if __name__ == "__main__":
     for name in NAMES:
         print(f"== {name}")
         subprocess.run([sys.executable, str(measure.HERE / f"{name}.py")], check=True)
+    print(figures.table())

@@ -211,6 +211,24 @@ def _codes(errors):
                             yield str(keyword.value.value), called
 
 
+def figures_page() -> str:
+    """The benchmarks' results, with what they depend on."""
+    sys.path.insert(1, str(ROOT / "bench"))
+    import figures
+
+    return (
+        "# Figures\n\nMeasured by `make bench`; each line is from one run on one machine, which "
+        "matters more than any figure.\nRatios compare recipes of the same run, with the same model, "
+        "data and steps; CPU seconds are of one thread.\nThe multiple of specification A follows from "
+        "the chats' length (median about 160 tokens, padded to 2,048 there): longer chats make it "
+        "smaller.\nTRL's packing is its best setting for these data (rows as short as the longest "
+        "chat, no checkpointing, fp32); its DPO has no packing in this release, and on a CPU one pair at "
+        "a time is its fastest.\nEvery recipe of the comparison is in `bench/recipes_compared/`. "
+        "Nothing here was measured on a GPU yet.\n\n"
+        f"{figures.table()}\n\n## Where and when\n\n{figures.circumstances()}\n"
+    )
+
+
 def _plain(value: object) -> str:
     text = str(getattr(value, "value", value))
     return re.sub(r"\s+", " ", text)
@@ -222,6 +240,7 @@ PAGES = {
     "settings.md": settings_page,
     "data.md": data_page,
     "errors.md": errors_page,
+    "figures.md": figures_page,
 }
 
 

@@ -134,14 +134,23 @@ def _block(made, folder: Path, step: int) -> None:
     made.model.forward = blocked
 
 
-def _little_memory(mib: int) -> None:
-    """From now on this process gets so much more memory, and an error for what is over it."""
+def _little_memory(made, mib: int) -> None:
+    """For the first step this process gets so much more memory, and an error for what is over it."""
     import resource
+
+    from transformers import TrainerCallback
 
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     used = next(int(line.split()[1]) for line in status.splitlines() if "VmData" in line)
     limit = (used << 10) + (mib << 20)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+
+    class Lifted(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            resource.setrlimit(resource.RLIMIT_DATA, before)
+
+    made.add_callback(Lifted())
 
 
 def _slow(made, folder: Path) -> None:
@@ -180,7 +189,7 @@ def main() -> int:
     if fault == "slow":
         _slow(made, folder)
     if fault == "little-memory":
-        _little_memory(int(options["mib"]))
+        _little_memory(made, int(options["mib"]))
     try:
         with Shutdown() as stop:
             run(

@@ -62,11 +62,19 @@ def pairs(sizes=SIZES):
 
 
 def rated():
-    made = []
-    for line, (prompt, good, bad) in enumerate(texts(), start=1):
-        made.append(Rated(document(prompt, good, 2 * line), True, 2 * line))
-        made.append(Rated(document(prompt, bad, 2 * line + 1), False, 2 * line + 1))
-    return made
+    """Every answer to a prompt of its own: unrelated ones are then TRL's, the row's before."""
+    return [
+        Rated(document(prompt, answer, line), good, line)
+        for line, (prompt, answer, good) in enumerate(ratings(), start=1)
+    ]
+
+
+def ratings():
+    return [
+        rating
+        for line, (prompt, better, worse) in enumerate(texts())
+        for rating in ((prompt, better, True), ([*prompt, line], worse, False))
+    ]
 
 
 def base(tiny):
@@ -169,7 +177,7 @@ def test_kto_is_trls(tiny, tmp_path):
         train_dataset=Dataset.from_list(words), peft_config=LoraConfig(**LORA),
         processing_class=AutoTokenizer.from_pretrained(tiny),
     )  # fmt: skip
-    answers = [(prompt, answer) for prompt, *both in texts() for answer in both]
+    answers = [(prompt, answer) for prompt, answer, _ in ratings()]
     examples = [
         {"prompt_ids": prompt, "completion_ids": answer, "label": row.good,
          "KL_completion_ids": answers[index - 1][1]}
