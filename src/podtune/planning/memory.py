@@ -28,6 +28,10 @@ CHECKPOINTED_CPU: Final = 4.6
 """The same on a CPU with checkpointing: every layer is computed and freed once more, which leaves
 more freed blocks behind. One case of `bench/memory.py` (1,024 tokens), 2026-11-22."""
 
+HALF_ON_CPU: Final = 0.7
+"""Both of these in bf16 and fp16: more of what is kept is of few sizes (the adapter's fp32 inputs).
+Measured 0.68 and 0.69 at 512 and 2,048 tokens by `bench/memory.py`, 2026-11-22."""
+
 ADAPTER_BYTES_PER_PARAMETER: Final = 16
 """fp32 weight, gradient and two AdamW moments."""
 
@@ -90,7 +94,7 @@ def estimate(facts: BaseModelFacts, work: Workload) -> MemoryEstimate:
     per_parameter = per_parameter if full else ADAPTER_BYTES_PER_PARAMETER
     adapter = trained.total * per_parameter
     on_cpu = work.device_kind == "cpu"
-    factor = (CHECKPOINTED_CPU if work.checkpointing else ALLOCATOR["cpu"]) if on_cpu else 1.0
+    factor = _on_top(work) if on_cpu else 1.0
     activations = int(activation_bytes(facts, work) * factor)
     logits = int(logit_bytes(facts, work) * factor)
     copies = int(unpacked_bytes(facts, work) * factor)
@@ -109,6 +113,12 @@ def estimate(facts: BaseModelFacts, work: Workload) -> MemoryEstimate:
         adapter_parameters=trained.total,
         expert_parameters=trained.experts,
     )
+
+
+def _on_top(work: Workload) -> float:
+    """What a CPU's allocator takes over the bytes that come and go in a step."""
+    factor = CHECKPOINTED_CPU if work.checkpointing else ALLOCATOR["cpu"]
+    return factor if work.precision == "fp32" else factor * HALF_ON_CPU
 
 
 def weight_bytes(facts: BaseModelFacts, bits: int, precision: str) -> int:
