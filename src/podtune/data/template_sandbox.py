@@ -12,6 +12,7 @@ from jinja2 import TemplateError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
+from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
@@ -69,13 +70,23 @@ class _Namespace(Namespace):
         super().__setitem__(name, value)
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """jinja2's own, quicker to say that `loop.first` may be read (a sixth of all rendering)."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """As jinja2 decides; of a loop, whatever is not hidden by an underscore."""
+        if type(obj) is LoopContext:
+            return not attr.startswith("_")
+        return super().is_safe_attribute(obj, attr, value)
+
+
 def environment(today: datetime) -> ImmutableSandboxedEnvironment:
     """An environment whose `strftime_now` tells a given day."""
 
     def strftime_now(pattern: str) -> str:
         return today.strftime(pattern)
 
-    made = ImmutableSandboxedEnvironment(
+    made = _Sandbox(
         trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, loopcontrols]
     )
     made.filters["tojson"] = _to_json

@@ -57,3 +57,11 @@ def test_no_way_leads_out(source):
 def test_a_template_refuses_in_its_own_words():
     with pytest.raises(template_sandbox.FAULTS, match="no such role"):
         rendered("{{ raise_exception('no such role') }}")
+
+
+@pytest.mark.parametrize("name", ["_iterator", "__class__", "_undefined"])
+def test_what_a_loop_hides_stays_hidden(name):
+    loop = "{% for x in v %}{{ loop.first }},{{ loop.index }} {% endfor %}"
+    assert rendered(loop, v=[1, 2]) == "True,1 False,2 "
+    with pytest.raises(SecurityError):
+        rendered("{% for x in v %}{{ loop." + name + ".x }}{% endfor %}", v=[1])
