@@ -10,7 +10,7 @@ from podtune.core import artifact
 from podtune.core.job import WorkerOrder
 from podtune.storage.artifact_folder import checksums, verify
 from progress import EventWriter
-from support import tiny_model, worker_jobs
+from support import tiny_mixtures, tiny_model, worker_jobs
 from training_run import Run
 
 DATA = {
@@ -73,3 +73,30 @@ def test_a_whole_model_is_delivered_as_one(tmp_path, tiny):
     assert artifact.ADAPTER_WEIGHTS not in files
     config = json.loads((job / "artifact" / artifact.MODEL_CONFIG).read_text())
     assert config["model_type"] == "llama"
+
+
+MIXTURES = {
+    "experts in 4 bits": ("qwen3_moe", {"adapter.kind": "qlora", "adapter.experts": True}),
+    "experts in 32 bits": ("mixtral", {"adapter.bits": 32, "adapter.experts": True}),
+    "attention sinks": ("gpt_oss", {"adapter.kind": "qlora"}),
+    "pairs on a hybrid": ("qwen3_next", {"adapter.kind": "qlora", "method": "dpo"}),
+}
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_mixtures_train_and_are_proved_in_a_fresh_process(name, tmp_path):
+    family, stated = MIXTURES[name]
+    base = tiny_mixtures.make(tmp_path / "base", family, max_position_embeddings=1024)
+    tiny_model.make_tokenizer(base)
+    stated = {"training.precision": "fp32", "adapter.rank": 8, "training.epochs": 4, **stated}
+    job, files = trained(tmp_path, base, stated)
+    assert artifact.ADAPTER_WEIGHTS in files
+    proof = json.loads((job / "artifact" / artifact.PROOF).read_text())
+    assert proof["difference_from_base"] > proof["threshold"]
+    assert proof["difference_from_trainer"] <= proof["tolerance"]
+    losses = worker_jobs.losses(job)
+    assert losses[-1] < losses[0]
+    plan = WorkerOrder.model_validate_json((job / "order.json").read_text()).plan
+    assert (plan.memory.expert_parameters > 0) is bool(stated.get("adapter.experts"))
+    config = json.loads((job / "artifact" / artifact.ADAPTER_CONFIG).read_text())
+    assert bool(config["target_parameters"]) is bool(stated.get("adapter.experts"))
