@@ -4,11 +4,11 @@ A checkpoint is written where rank 0 runs, and every process writes its random s
 machines that do not share a disk the files travel by the process group. Alone, nothing happens.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Final
 
 import process_group
+from podtune.storage.artifact_folder import sha256_file
 
 CHUNK_BYTES: Final = 64 << 20
 """What of a file is held in memory at a time."""
@@ -57,8 +57,8 @@ def collect(path: Path) -> None:
 
 
 def _share_file(path: Path, main: bool) -> None:
-    size, digest = process_group.share((path.stat().st_size, _sha256(path)) if main else (0, ""))
-    same = not main and path.is_file() and path.stat().st_size == size and _sha256(path) == digest
+    size, digest = process_group.share((path.stat().st_size, sha256_file(path)) if main else (0, ""))
+    same = not main and path.is_file() and path.stat().st_size == size and sha256_file(path) == digest
     wanted = process_group.member().local_rank == 0 and not main and not same
     if not process_group.any_rank(wanted):
         return
@@ -80,8 +80,3 @@ def _piece(path: Path, offset: int) -> bytes:
     with path.open("rb") as stream:
         stream.seek(offset)
         return stream.read(CHUNK_BYTES)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
