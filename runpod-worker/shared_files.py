@@ -57,8 +57,12 @@ def collect(path: Path) -> None:
 
 
 def _share_file(path: Path, main: bool) -> None:
-    size, digest = process_group.share((path.stat().st_size, sha256_file(path)) if main else (0, ""))
-    same = not main and path.is_file() and path.stat().st_size == size and sha256_file(path) == digest
+    size, digest = process_group.share(
+        (path.stat().st_size, sha256_file(path)) if main else (0, "")
+    )
+    same = (
+        not main and path.is_file() and path.stat().st_size == size and sha256_file(path) == digest
+    )
     wanted = process_group.member().local_rank == 0 and not main and not same
     if not process_group.any_rank(wanted):
         return
