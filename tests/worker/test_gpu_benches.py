@@ -63,6 +63,20 @@ def test_three_trainers_on_the_same_chats(gpu, tmp_path):
     assert said["device"]["device"] == "cpu"
 
 
+def test_the_large_mixture_is_built_and_trained_layer_by_layer(gpu, tmp_path):
+    said = run(
+        gpu / "qwen3_next_80b.py", "--device", "cpu", "--layers", "4", "--experts", "8",
+        "--vocab", "1024", "--tokens", "64", "--steps", "2", "--output", tmp_path / "x.json",
+    )  # fmt: skip
+    figures = said["figures"]
+    assert (figures["layers"], figures["experts"], figures["steps"]) == (4, 8, 2)
+    assert figures["last_loss"] < figures["first_loss"]
+    assert figures["trainable_parameters"] == 1_327_104
+    assert 0 < figures["weights_gib"] < figures["peak_memory_gib"]
+    assert figures["documents_per_row"] == 1  # without kernels for linear attention
+    assert figures["goal_gib"] == 50
+
+
 def test_memory_is_compared_with_the_plan(gpu, tmp_path):
     said = run(gpu / "memory.py", "--device", "cpu", "--output", tmp_path / "x.json")
     assert said["figures"]["failed"] == {}

@@ -74,31 +74,29 @@ def test_earlier_answers_are_context(folder):
         assert "Good day." not in trained(side, folder)
 
 
+PARTED = Conversation(
+    tuple(
+        Message(role, text)
+        for role, text in (
+            ("user", "Why?"), ("assistant", "So."), ("user", "And?"), ("assistant", "Thus."),
+        )
+    ),
+    line=1,
+    rejected=(Message("assistant", "No."), Message("user", "And?"), Message("assistant", "Never.")),
+    shared=1,
+)  # fmt: skip
+"""Two sides that part after the first question."""
+
+
 def test_all_answers_behind_a_prompt_that_the_sides_share_are_trained(folder):
-    row = Conversation(
-        tuple(Message(r, t) for r, t in (("user", "Why?"), ("assistant", "So."), ("user", "And?"),
-                                          ("assistant", "Thus."))),
-        line=1,
-        rejected=tuple(Message(r, t) for r, t in (("assistant", "No."), ("user", "And?"),
-                                                   ("assistant", "Never."))),
-        shared=1,
-    )  # fmt: skip
-    (made,) = encode_pairs([row], folder).pairs
+    (made,) = encode_pairs([PARTED], folder).pairs
     assert trained(made.chosen, folder) == "So.<|im_end|>Thus.<|im_end|>"
     assert trained(made.rejected, folder) == "No.<|im_end|>Never.<|im_end|>"
 
 
 def test_a_template_that_rewrites_history_trains_the_last_answer(tmp_path):
     folder = build.tokenizer_folder(tmp_path, REWRITING)
-    row = Conversation(
-        tuple(Message(r, t) for r, t in (("user", "Why?"), ("assistant", "So."), ("user", "And?"),
-                                          ("assistant", "Thus."))),
-        line=1,
-        rejected=tuple(Message(r, t) for r, t in (("assistant", "No."), ("user", "And?"),
-                                                   ("assistant", "Never."))),
-        shared=1,
-    )  # fmt: skip
-    (made,) = encode_pairs([row], folder).pairs
+    (made,) = encode_pairs([PARTED], folder).pairs
     assert trained(made.chosen, folder) == "Thus.<|im_end|>"
     assert trained(made.rejected, folder) == "Never.<|im_end|>"
 
