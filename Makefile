@@ -84,7 +84,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 lock: $(VENV)/bin/python
 	$(PIP) install "uv>=0.9"
 	$(COMPILE) pyproject.toml --extra train --group build --upgrade --quiet -o requirements/train.lock
-	$(COMPILE) pyproject.toml --extra train --extra files --group build --group dev -c requirements/train.lock --upgrade --quiet -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra train --extra files --extra serve --group build --group dev -c requirements/train.lock --upgrade --quiet -o requirements/dev.lock
 	$(COMPILE) requirements/base-model.in --no-deps --quiet -o requirements/base-model.lock
 
 clean:

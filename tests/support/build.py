@@ -2,13 +2,15 @@
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from podtune.core.dataset import Conversation, DatasetReport, Message
 from podtune.core.job import Job
-from podtune.core.plan import BaseModelFacts, Device, Plan
+from podtune.core.offer import Offer, Stock
+from podtune.core.plan import BaseModelFacts, Device, Plan, PriceEstimate, Rung
 from podtune.core.request import TrainingRequest
 from podtune.core.states import Desired, JobPhase
 from podtune.core.units import GIB
@@ -32,6 +34,38 @@ def device(kind: str = "cpu", memory_gib: float = 16, cores: int = 2, bf16: bool
         bf16=bf16,
         count=cores,
     )
+
+
+def offer(gpu: str = "NVIDIA A40", vram_gib: float = 48, usd: str = "0.40", **changes) -> Offer:
+    """One card in secure cloud."""
+    values = {
+        "provider": "runpod",
+        "gpu": gpu,
+        "name": gpu.removeprefix("NVIDIA "),
+        "count": 1,
+        "vram_gib": vram_gib,
+        "usd_per_hour": Decimal(usd),
+        "cloud": "secure",
+        "stock": Stock.HIGH,
+        "fetched_at": NOW,
+    }
+    return Offer.model_validate({**values, **changes})
+
+
+def price(*offers: Offer, max_usd: str = "5", max_hours: float = 4) -> PriceEstimate:
+    """A ladder of offers, each an hour of work (two at most)."""
+    rungs = tuple(
+        Rung(
+            offer=one,
+            device=device("cuda", one.vram_gib, bf16=True),
+            hours_p50=1.0,
+            hours_p90=2.0,
+            usd_p50=one.hourly,
+            usd_p90=2 * one.hourly,
+        )
+        for one in offers or (offer(),)
+    )
+    return PriceEstimate(ladder=rungs, max_usd=Decimal(max_usd), max_hours=max_hours)
 
 
 def config(hidden: int = 64, layers: int = 2, vocab: int = 512, **changes) -> dict[str, object]:

@@ -13,12 +13,16 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from podtune.core.errors import SpecError
+from podtune.core.limits import Limits
 from podtune.egress.s3 import S3Credentials
+from podtune.providers.runpod import access
+from podtune.providers.runpod.access import RunPodAccess
 
 FILE: Final = "podtune.toml"
 
 VENDOR_KEYS: Final = (
     "HF_TOKEN",
+    "PODTUNE_POD_HF_TOKEN",
     "RUNPOD_API_KEY",
     "SUPABASE_URL",
     "SUPABASE_SERVICE_ROLE_KEY",
@@ -37,15 +41,15 @@ WORKER_VARIABLES: Final = (
 """What a worker on this machine inherits; no other key of the user's environment reaches it."""
 
 
-class Settings(BaseModel):
+class Settings(Limits):
     """Settings of this installation."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     home: Path = Path("~/.podtune")
     """Where jobs, base models, keys and the job store live."""
     places: int = Field(default=1, ge=1, le=64)
     """Workers that may run on this machine at once; further jobs wait."""
+    rented_places: int = Field(default=8, ge=1, le=500)
+    """Rented machines that may be busy at once; further jobs wait."""
     egress_http: bool = False
     """Whether data may be fetched from http:// addresses; https only by default."""
     egress_private_hosts: str = ""
@@ -148,6 +152,32 @@ def s3_credentials() -> S3Credentials | None:
         region=region or "us-east-1",
         endpoint_url=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
     )
+
+
+def runpod_access() -> RunPodAccess:
+    """RunPod's key and addresses, from RunPod's own variables.
+
+    Raises:
+        SpecError: an address that is none, or http to another machine than this one.
+    """
+    key = os.environ.get("RUNPOD_API_KEY")
+
+    def address(variable: str, default: str) -> str:
+        return access.checked(os.environ.get(variable) or default, variable)
+
+    return RunPodAccess(
+        api_key=SecretStr(key) if key else None,
+        rest_url=address("RUNPOD_REST_BASE_URL", access.REST_URL),
+        graphql_url=address("RUNPOD_API_BASE_URL", access.GRAPHQL_URL),
+        jobs_url=address("RUNPOD_ENDPOINT_BASE_URL", access.JOBS_URL),
+        proxy_url=address("RUNPOD_PROXY_URL", access.PROXY_URL),
+    )
+
+
+def pod_hub_token() -> SecretStr | None:
+    """The Hub token that rented machines may be handed; never HF_TOKEN itself."""
+    value = os.environ.get("PODTUNE_POD_HF_TOKEN")
+    return SecretStr(value) if value else None
 
 
 def worker_environment() -> dict[str, str]:

@@ -9,6 +9,10 @@
         ConflictError           the job is not in a state that allows this          -> 409
       CredentialsError        a key is missing or was rejected                      -> 401, exit 3
       ProviderError           the machine or its vendor failed                      -> 502, exit 4
+        NoCapacityError         nothing of that kind is free now: try the next offer
+        BalanceError            the account cannot pay
+        DoubtfulError           a create was sent and nobody knows whether it worked: look by name
+        UnavailableError        the vendor does not answer as it should; later it may
       TrainingError           the training itself failed                            -> 500, exit 5
       ArtifactError           the adapter is missing, damaged or unproved           -> 500, exit 6
       StateError              our own stored state cannot be used                   -> 503, exit 7
@@ -117,6 +121,31 @@ class ProviderError(PodtuneError):
     """The machine that should train, or its vendor, failed."""
 
     code = "provider_failed"
+
+
+class NoCapacityError(ProviderError):
+    """Nothing of that kind can be had now; another offer may."""
+
+    code = "no_capacity"
+
+
+class BalanceError(ProviderError):
+    """The account cannot pay for it."""
+
+    code = "insufficient_balance"
+
+
+class DoubtfulError(ProviderError):
+    """A machine was ordered and the answer does not tell whether it exists: never order again."""
+
+    code = "create_doubtful"
+
+
+class UnavailableError(ProviderError):
+    """The vendor failed or cannot be reached; the same call may succeed later."""
+
+    code = "vendor_unavailable"
+    retryable = True
 
 
 class TrainingError(PodtuneError):

@@ -1,6 +1,7 @@
 """A job: a promise being kept. Rows of the job store and orders to a worker."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,8 +17,13 @@ class Instance(BaseModel):
     id: str
     """The provider's own name for it; locally `<pid>:<start time>`, so a reused pid is never hit."""
     name: str
-    """Unique per attempt: `pt-<owner>-<job>-<attempt>`."""
+    """Unique per attempt: `pt-<owner>-<job>-<attempt>`, of a rented one `-x<deadline>` behind it."""
     started_at: datetime
+    usd_per_hour: Decimal = Decimal(0)
+    """What the provider bills while it exists, disks included as far as it says; 0 on this machine."""
+    gpu: str | None = None
+    """The provider's id of its card."""
+    region: str | None = None
 
 
 class TerminationProof(BaseModel):

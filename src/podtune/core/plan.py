@@ -5,11 +5,14 @@ What is approved is `Plan.digest`; what runs is that plan or nothing.
 
 import hashlib
 import json
+from decimal import Decimal
 from enum import StrEnum
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from podtune.core.dataset import DatasetReport
+from podtune.core.offer import Offer
 from podtune.core.spec import TrainingSpec
 
 
@@ -206,6 +209,37 @@ class Schedule(_Part):
     """What a time limit left out of what was asked, in words."""
 
 
+class Rung(_Part):
+    """One step of the ladder: a machine this plan may run on, and what the job would take there.
+
+    Hours and dollars cover what is billed: from the order of the machine to its proved absence.
+    """
+
+    offer: Offer
+    device: Device
+    """The machine as the plan computes with it."""
+    hours_p50: float = Field(gt=0)
+    hours_p90: float = Field(gt=0)
+    usd_p50: Decimal = Field(ge=0)
+    usd_p90: Decimal = Field(ge=0)
+
+
+class PriceEstimate(_Part):
+    """What a rented job costs, and the limits it may not pass."""
+
+    ladder: tuple[Rung, ...] = Field(min_length=1)
+    """Tried in this order; the figures of the plan are the first one's."""
+    max_usd: Decimal = Field(gt=0)
+    """The ceiling of the whole job, all attempts together."""
+    max_hours: float = Field(gt=0)
+    """Longest life of a machine of this job: stated, or what the ceiling pays on the dearest rung."""
+
+    @property
+    def first(self) -> Rung:
+        """The rung that is tried first."""
+        return self.ladder[0]
+
+
 class Plan(_Part):
     """A resolved spec with everything it will need; nothing downstream chooses again."""
 
@@ -222,8 +256,21 @@ class Plan(_Part):
     adapted_layers: tuple[str, ...] = ()
     """Names of the linear layers that get an adapter; none where every weight is trained."""
     warnings: tuple[str, ...] = ()
-    usd: float = Field(default=0.0, ge=0)
-    """Cost of rented machines; 0 on this machine."""
+    price: PriceEstimate | None = None
+    """Of a rented machine; null on this one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_earlier_version(cls, given: Any) -> Any:
+        """Plans of local jobs once held `usd: 0`."""
+        if isinstance(given, dict) and "usd" in given:
+            return {k: v for k, v in cast("dict[str, Any]", given).items() if k != "usd"}
+        return given  # pyright: ignore[reportUnknownVariableType]
+
+    @property
+    def usd(self) -> float:
+        """Expected cost in dollars; 0 on this machine."""
+        return float(self.price.first.usd_p50) if self.price else 0.0
 
     @property
     def digest(self) -> str:

@@ -136,7 +136,7 @@ def test_the_digest_changes_with_every_field_of_the_spec(path):
         {"report": build.report(sha256="cd" * 32)},
         {"report": build.report(rows_sha256="cd" * 32)},
         {"validation_report": build.report(3)},
-        {"usd": 0.01},
+        {"price": build.price()},
         {"schedule": PLAN.schedule.model_copy(update={"steps": 1})},
         {"tokens": PLAN.tokens.model_copy(update={"trained": 1})},
         {"memory": PLAN.memory.model_copy(update={"total": 1})},

@@ -6,8 +6,8 @@ from podtune.providers.base import InstanceState, LaunchRequest, Provider
 from podtune.providers.local.processes import LocalProvider
 
 
-def test_an_instance_runs_or_is_gone():
-    assert {state.value for state in InstanceState} == {"running", "gone"}
+def test_an_instance_exists_in_three_ways_or_is_gone():
+    assert {state.value for state in InstanceState} == {"starting", "running", "stopped", "gone"}
 
 
 def test_a_launch_request_is_a_plain_value():
