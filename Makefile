@@ -8,8 +8,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TORCH  := torch==2.13.0
 DEMO   := $(VENV)/.installed-demo
 DEV    := $(VENV)/.installed-dev
+SDK    := $(VENV)/.installed-runpod-sdk
 
-.PHONY: help setup demo test test-fast check format bench docs lock clean
+.PHONY: help setup demo test test-fast check format bench docs lock clean smoke-runpod
 
 help:
 	@echo "make demo    set up, then train an adapter on examples/support.jsonl (about 3 minutes)"
@@ -17,8 +18,9 @@ help:
 	@echo "make setup   set up only"
 	@echo "make check   lint, types, floors, dependencies, spelling"
 	@echo "make bench   measure, and write bench/results/"
+	@echo "make smoke-runpod BUDGET=1   rent a real pod for minutes and say what differs from the stand-in"
 
-setup: $(DEV)
+setup: $(DEV) $(SDK)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -46,14 +48,21 @@ $(DEV): requirements/dev.lock $(DEMO)
 	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
 	@touch $@
 
+# RunPod's own SDK pins versions that contradict ours: an environment of its own, for contract tests.
+$(SDK): requirements/runpod-sdk.lock | $(VENV)/bin/python
+	@echo "set-up: RunPod's SDK for the contract tests (0.2 GB)"
+	@$(VENV)/bin/python -m venv $(VENV)/runpod-sdk
+	@$(VENV)/runpod-sdk/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r $<
+	@touch $@
+
 demo: $(DEMO)
 	@$(BIN)/podtune train examples/support.jsonl
 	@echo "podtune is in $(BIN); to call it by name: source $(BIN)/activate"
 
-test: $(DEV)
+test: $(DEV) $(SDK)
 	@$(BIN)/python -m pytest
 
-test-fast: $(DEV)
+test-fast: $(DEV) $(SDK)
 	@$(BIN)/python -m pytest -m "not slow"
 
 check: $(DEV)
@@ -76,15 +85,24 @@ docs: $(DEV)
 bench: $(DEV)
 	$(BIN)/python bench/run.py
 
+# Rents a real pod for some minutes: needs RUNPOD_API_KEY and says so without BUDGET.
+smoke-runpod: $(DEV)
+	$(BIN)/python tools/smoke_runpod.py --budget "$(BUDGET)"
+
 # Compiled without torch, and without index addresses.
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-config --custom-compile-command "make lock" \
 	--override requirements/override.txt
 
+# What a pod's image brings, or what only torch asks for.
+LEFT_TO_IMAGE := $(foreach name,torch setuptools mpmath networkx sympy,--no-emit-package $(name))
+
 lock: $(VENV)/bin/python
 	$(PIP) install "uv>=0.9"
 	$(COMPILE) pyproject.toml --extra train --group build --upgrade --quiet -o requirements/train.lock
 	$(COMPILE) pyproject.toml --extra train --extra files --extra serve --group build --group dev -c requirements/train.lock --upgrade --quiet -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra train -c requirements/train.lock $(LEFT_TO_IMAGE) --quiet -o requirements/pod.lock
+	$(COMPILE) requirements/runpod-sdk.in --upgrade --quiet -o requirements/runpod-sdk.lock
 	$(COMPILE) requirements/base-model.in --no-deps --quiet -o requirements/base-model.lock
 
 clean:

@@ -16,6 +16,7 @@ NAMES = (
     "archive",
     "start",
     "moe_loading",
+    "lists",
 )
 
 if __name__ == "__main__":

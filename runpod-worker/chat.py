@@ -35,7 +35,7 @@ class Chat:
         base_model.settle_threads(_cores())
         device = _device(spec.where.gpu)
         base = trained_model.load_base(
-            spec, base_model.prepare(spec.base_model, models, None), device
+            spec, base_model.prepare(_as_here(spec.base_model, artifact), models, None), device
         )
         self._model: Any = trained_model.apply(base, artifact, spec, device)
         self._plain: Any = base if trained_model.is_whole(artifact) else None
@@ -119,13 +119,28 @@ def _cores() -> int:
     return max(1, min(allowed, psutil.cpu_count(logical=False) or 1))
 
 
+def _as_here(asked: Any, artifact: Path) -> Any:
+    """A base model that is a folder, where it is on this machine.
+
+    A rented machine had it elsewhere and said so in spec.yaml; the receipt was written here.
+    """
+    from podtune.core.artifact import RECEIPT
+    from podtune.core.spec import ModelSource
+
+    receipt = artifact / RECEIPT
+    if asked.source is not ModelSource.PATH or Path(asked.name).is_dir() or not receipt.is_file():
+        return asked
+    said = json.loads(receipt.read_text(encoding="utf-8"))["receipt"]["spec"]["base_model"]
+    return type(asked).model_validate(said)
+
+
 def _device(planned: str) -> str:
-    """The planned device where torch has it, else the CPU."""
+    """The planned device where torch has it, else the CPU; of a rented job, the best there is here."""
     import torch
 
-    if planned == "cuda" and torch.cuda.is_available():
+    if planned not in ("cpu", "mps") and torch.cuda.is_available():
         return "cuda"
-    return "mps" if planned == "mps" and torch.backends.mps.is_available() else "cpu"
+    return "mps" if planned != "cpu" and torch.backends.mps.is_available() else "cpu"
 
 
 def converse(chat: Chat) -> None:

@@ -21,18 +21,20 @@ def cli_page() -> str:
     """Help of every command, at a fixed width."""
     import typer
 
+    from podtune.__main__ import mount
     from podtune.cli.app import app
 
+    mount(app)
     group = typer.main.get_command(app)
     parts = ["# Command line\n"]
     for name, command in sorted(group.commands.items()):
-        inner = getattr(command, "commands", None)
-        if inner is None:
+        if not hasattr(command, "list_commands"):
             parts += command_lines(name, command)
             continue
         parts.append(f"## podtune {name}\n\n{command.help}\n")
-        for verb, part in sorted(inner.items()):
-            parts += command_lines(f"{name} {verb}", part, "###")
+        # asked for by name: `podtune dev` looks its commands up only then
+        for verb in sorted(command.list_commands(None)):
+            parts += command_lines(f"{name} {verb}", command.get_command(None, verb), "###")
     return "\n".join(parts)
 
 
@@ -98,9 +100,10 @@ def spec_page() -> str:
 def settings_page() -> str:
     """Settings and the vendors' variables."""
     from podtune.app.settings import VENDOR_KEYS, Settings
+    from podtune.core.limits import Limits
     from podtune.storage.hub import environment_names
 
-    texts = field_docs(Settings)
+    texts = field_docs(Limits) | field_docs(Settings)
     parts = [
         "# Settings\n\nEnvironment first, then `podtune.toml` in the current folder, then the default. "
         "`podtune doctor` shows which came from where.\n",
@@ -139,6 +142,20 @@ def errors_page() -> str:
 
     for code, advice in failures.ADVICE.items():
         parts.append(f"| `{code}` | {advice.message} | {advice.tried} | {advice.advice} |")
+    return "\n".join(parts) + "\n"
+
+
+def troubleshooting_page() -> str:
+    """What goes wrong with rented training."""
+    from podtune.core.troubleshooting import TROUBLES
+
+    parts = [
+        "# Troubleshooting\n\nEvery row is provoked in a test. All codes: [errors](errors.md).\n",
+        "| code | what you see | why | what podtune does | what you do |\n|---|---|---|---|---|",
+    ]
+    for row in TROUBLES:
+        code = f"`{row.code}`" if row.code else ""
+        parts.append(f"| {code} | {row.symptom} | {row.cause} | {row.done} | {row.remedy} |")
     return "\n".join(parts) + "\n"
 
 
@@ -240,6 +257,7 @@ PAGES = {
     "settings.md": settings_page,
     "data.md": data_page,
     "errors.md": errors_page,
+    "troubleshooting.md": troubleshooting_page,
     "figures.md": figures_page,
 }
 

@@ -50,3 +50,12 @@ def test_every_worker_file_has_its_test(root):
     ]
     assert missing == []
     assert all((root / test).is_file() for test in TOLD_ELSEWHERE.values())
+
+
+def test_every_file_of_the_pod_has_its_test(root):
+    missing = [
+        path.name
+        for path in sorted((root / "runpod-worker" / "pod").glob("*.py"))
+        if not (root / "tests" / "worker" / "pod" / f"test_{path.stem}.py").is_file()
+    ]
+    assert missing == []

@@ -22,8 +22,13 @@ def names(root, tmp_path_factory):
 
 def test_the_worker_is_in_the_wheel(names, root):
     programs = {f"podtune/worker/{p.name}" for p in (root / "runpod-worker").glob("*.py")}
+    programs |= {f"podtune/worker/pod/{p.name}" for p in (root / "runpod-worker/pod").glob("*.py")}
     assert len(programs) > 10
     assert programs <= names
+
+
+def test_the_locks_are_in_the_wheel(names):
+    assert {"podtune/locks/pod.lock", "podtune/locks/base-model.lock"} <= names
 
 
 def test_types_and_migrations_are_in_the_wheel(names):

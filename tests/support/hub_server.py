@@ -54,7 +54,7 @@ class HubServer:
         self.requests: list[tuple[str, str]] = []
         hub = self
 
-        class Handler(_Handler):
+        class Handler(self.handler()):
             server_of = hub
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -62,6 +62,10 @@ class HubServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def handler(self) -> "type[Handler]":
+        """What answers one request."""
+        return Handler
 
     def __enter__(self) -> "HubServer":
         return self
@@ -101,7 +105,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file())
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """One request; `server_of` is set by the server."""
 
     server_of: HubServer
@@ -156,7 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
                 "id": called,
                 "sha": commit_of(folder),
                 "siblings": siblings,
-                "private": False,
+                "private": name in self.server_of.private,
+                "gated": name in self.server_of.gated_files and "auto",
             }
             self._send_json(answer, body=body)
 

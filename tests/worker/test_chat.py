@@ -72,3 +72,17 @@ def test_what_cannot_be_loaded_is_said_with_the_next_step(tmp_path, capsys, monk
     (line,) = said(capsys)
     assert line["error"]
     assert line["advice"]
+
+
+def test_a_base_model_folder_is_found_where_it_is_here(trained, tiny, tmp_path):
+    import yaml
+
+    artifact = tmp_path / "artifact"
+    shutil.copytree(trained / "artifact", artifact)
+    spec = yaml.safe_load((artifact / "spec.yaml").read_text())
+    here = dict(spec["base_model"])
+    spec["base_model"]["name"] = "../model/tiny"
+    (artifact / "spec.yaml").write_text(yaml.safe_dump(spec))
+    (artifact / "receipt.json").write_text(json.dumps({"receipt": {"spec": {"base_model": here}}}))
+    assert here["name"] == str(tiny)
+    assert chat.Chat(artifact, trained / "models").adapter

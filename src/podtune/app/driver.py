@@ -12,18 +12,27 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import FrameType
+from typing import Final
 
 import psutil
 
 from podtune.app import settings as settings_module
 from podtune.app import wiring
 from podtune.app.settings import Settings
+from podtune.core.spec import Place
 from podtune.providers.local import identity
 from podtune.workflow import driver
 from podtune.workflow.folder import JobFolder
+from podtune.workflow.lookout import LOOK_S
 from podtune.workflow.reconciler import Reconciler
 
 log = logging.getLogger("podtune.driver")
+
+CHATTY: Final = ("httpx2", "httpx", "httpcore2", "httpcore", "huggingface_hub", "urllib3")
+"""Libraries that log every request with its address, and a signed address is a secret."""
+
+LEAVE_S: Final = 5.0
+"""A driver ends between two rounds; an order that is under way is waited for longer, by the lease."""
 
 
 def spawn(settings: Settings) -> "subprocess.Popen[bytes]":
@@ -52,6 +61,19 @@ def is_dead(holder: str) -> bool:
     return host == socket.gethostname() and identity.find(f"{pid}:{stamp}") is None
 
 
+def ask_to_leave(holder: str) -> None:
+    """Ask a driver on this host to stop; what it drives goes on, and the next driver adopts it."""
+    host, pid, stamp = holder.rsplit(":", 2)
+    process = identity.find(f"{pid}:{stamp}") if host == socket.gethostname() else None
+    if process is None:
+        return
+    try:
+        process.terminate()
+        process.wait(LEAVE_S)
+    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+        log.info("driver %s has not left yet", holder)
+
+
 def main() -> None:
     """Drive until idle."""
     logging.basicConfig(
@@ -59,6 +81,8 @@ def main() -> None:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     settings = settings_module.load(read_file=False).settings
     stop = threading.Event()
 
@@ -68,19 +92,29 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     store = wiring.job_store(settings)
-    provider = wiring.local_provider()
-    with ThreadPoolExecutor(max_workers=4) as executor:
+    sites = wiring.sites(settings, store)
+    # A slow effect of one job holds up no other, and a look at all machines has a thread of its own.
+    threads = sum(site.places for site in sites.values()) + 4
+    with ThreadPoolExecutor(max_workers=threads) as executor:
         reconciler = Reconciler(
             store,
-            provider,
-            wiring.local_effects(settings, provider),
+            sites,
             lambda job_id: JobFolder(settings.jobs / job_id),
             executor=executor,
             clock=lambda: datetime.now(UTC),
-            places=settings.places,
+            limits=settings,
+            look_s=min(LOOK_S, max(0.5, settings.settle_s / 4)),
         )
         log.info("driver %s starts", holder_name())
-        reason = driver.run(store, reconciler, holder=holder_name(), stop=stop, is_dead=is_dead)
+        rented = sites.get(Place.RUNPOD)
+        reason = driver.run(
+            store,
+            reconciler,
+            holder=holder_name(),
+            stop=stop,
+            is_dead=is_dead,
+            account=rented.account if rented else None,
+        )
         log.info("driver ends: %s", reason)
     store.close()
 

@@ -1,10 +1,12 @@
-"""What the phases of a local job do: check, stage, launch, verify, terminate, sign."""
+"""What the phases of a job do: check, verify and sign everywhere; stage, launch and terminate here.
+
+What a rented machine needs besides is `app.pod_effects`.
+"""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
-from podtune.app import receipts, speed
+from podtune.app import deliver, receipts, speed
 from podtune.app.installation import signing_key
 from podtune.app.progress import fold
 from podtune.app.settings import Settings, cards_for
@@ -21,16 +23,12 @@ VALIDATION_FILE: Final = "validation.jsonl"
 """A job's own copies of its rows, in canonical form."""
 
 
-class LocalEffects:
-    """The effects of jobs that run on this machine."""
+class JobEffects:
+    """What is the same wherever a job runs."""
 
-    def __init__(
-        self, settings: Settings, provider: Provider, environment: Mapping[str, str]
-    ) -> None:
-        """`environment` is what workers inherit."""
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is opened yet."""
         self._settings = settings
-        self._provider = provider
-        self._environment = environment
 
     def check_data(self, job: Job) -> None:
         """Compare the job's copies with what was planned.
@@ -50,34 +48,6 @@ class LocalEffects:
                     hint="submit the job again",
                 )
 
-    def stage(self, job: Job) -> None:
-        """Write `order.json` for this attempt, all at once."""
-        order = WorkerOrder(
-            job=job.id,
-            attempt=job.attempt,
-            plan=job.plan,
-            train_file=f"data/{TRAIN_FILE}",
-            validation_file=f"data/{VALIDATION_FILE}" if job.plan.validation_report else None,
-            models_dir=str(self._settings.models),
-        )
-        path = self._folder(job).order
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(order.model_dump_json(indent=1), encoding="utf-8")
-        temporary.replace(path)
-
-    def launch(self, job: Job) -> Instance:
-        """Start the worker, or adopt it; an attempt that has begun is never begun again."""
-        name = job.instance_name or ""
-        folder = self._folder(job)
-        if any(event.attempt == job.attempt for event in EventTail(folder.events).read()):
-            running = [i for i in self._provider.owned(job.owner) if i.name == name]
-            if running:
-                return running[0]
-            began = job.intent_at or job.created_at
-            return Instance(id=f"ended:{name}", name=name, started_at=began)
-        environment = {**self._environment, **cards_for(job.plan.spec.where.count)}
-        return self._provider.launch(LaunchRequest(name, folder.path, environment))
-
     def verify(self, job: Job) -> Artifact:
         """Check the artifact against the worker's own checksums.
 
@@ -94,10 +64,6 @@ class LocalEffects:
             raise ArtifactError("the worker named no artifact", code="artifact_incomplete")
         return artifact_folder.verify(folder.artifact, results[-1].files)
 
-    def terminate(self, job: Job) -> TerminationProof | None:
-        """End the worker's whole process group."""
-        return self._provider.terminate(job.instance_name or "", job.instance_id)
-
     def receipt(self, job: Job) -> None:
         """Sign the receipt, deliver the artifact, and remember the speed reached.
 
@@ -109,18 +75,72 @@ class LocalEffects:
         folded = fold(EventTail(folder.events).read())
         if job.proof is None:
             raise ArtifactError("absence is not proved yet", code="not_terminated")
-        receipt = receipts.make(job, folded, artifact, folder.artifact, job.proof)
+        receipt = receipts.make(
+            job, folded, artifact, folder.artifact, job.proof, self._rental(job)
+        )
         receipts.write(receipt, signing_key(self._settings.home), folder.artifact)
-        if job.plan.spec.deliver.to:
-            artifact_folder.copy(folder.artifact, Path(job.plan.spec.deliver.to))
+        deliver.deliver(job, folder.artifact, self._settings)
         self._remember_speed(job, folded.facts)
+
+    def _rental(self, job: Job) -> receipts.Rental | None:
+        """What was rented for the job; nothing here."""
+        return None
 
     def _remember_speed(self, job: Job, facts: Mapping[str, object]) -> None:
         reached, steps = facts.get("tokens_per_second"), facts.get("steps")
         if isinstance(reached, int | float) and isinstance(steps, int):
             resumed = facts.get("resumed_from_step")
             run = steps - (resumed if isinstance(resumed, int) else 0)
-            speed.remember(self._settings.speed, job.plan, float(reached), run)
+            ran_on = job.plan.price.ladder[job.rung].device if job.plan.price else None
+            speed.remember(self._settings.speed, job.plan, float(reached), run, ran_on)
 
     def _folder(self, job: Job) -> JobFolder:
         return JobFolder(self._settings.jobs / job.id)
+
+    def _write_order(self, job: Job) -> None:
+        """Write `order.json` for this attempt, all at once."""
+        order = WorkerOrder(
+            job=job.id,
+            attempt=job.attempt,
+            plan=job.plan,
+            train_file=f"data/{TRAIN_FILE}",
+            validation_file=f"data/{VALIDATION_FILE}" if job.plan.validation_report else None,
+            models_dir=str(self._settings.models),
+        )
+        path = self._folder(job).order
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(order.model_dump_json(indent=1), encoding="utf-8")
+        temporary.replace(path)
+
+
+class LocalEffects(JobEffects):
+    """The effects of jobs that run on this machine."""
+
+    def __init__(
+        self, settings: Settings, provider: Provider, environment: Mapping[str, str]
+    ) -> None:
+        """`environment` is what workers inherit."""
+        super().__init__(settings)
+        self._provider = provider
+        self._environment = environment
+
+    def stage(self, job: Job) -> None:
+        """Write the worker's order."""
+        self._write_order(job)
+
+    def launch(self, job: Job) -> Instance:
+        """Start the worker, or adopt it; an attempt that has begun is never begun again."""
+        name = job.instance_name or ""
+        folder = self._folder(job)
+        if any(event.attempt == job.attempt for event in EventTail(folder.events).read()):
+            running = [i for i in self._provider.owned(job.owner) if i.name == name]
+            if running:
+                return running[0]
+            began = job.intent_at or job.created_at
+            return Instance(id=f"ended:{name}", name=name, started_at=began)
+        environment = {**self._environment, **cards_for(job.plan.spec.where.count)}
+        return self._provider.launch(LaunchRequest(name, folder.path, environment))
+
+    def terminate(self, job: Job) -> TerminationProof | None:
+        """End the worker's whole process group."""
+        return self._provider.terminate(job.instance_name or "", job.instance_id)

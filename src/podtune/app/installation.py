@@ -1,6 +1,8 @@
 """This installation: its owner name and its signing key, made once and kept outside the database."""
 
 import base64
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -46,6 +48,10 @@ class SigningKey(NamedTuple):
 
         signature = Ed25519PrivateKey.from_private_bytes(self.private).sign(message)
         return base64.b64encode(signature).decode()
+
+    def derive(self, purpose: str) -> str:
+        """A secret for one purpose, 64 hex signs: the same each time, so it need not be stored."""
+        return hmac.new(self.private, purpose.encode(), hashlib.sha256).hexdigest()
 
 
 def signing_key(home: Path) -> SigningKey:

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from podtune.app import device as devices
-from podtune.app import sources, speed
-from podtune.app.settings import Settings
+from podtune.app import sources, speed, targets
+from podtune.app.settings import Settings, pod_hub_token
 from podtune.core.dataset import Conversation, DatasetReport
-from podtune.core.errors import DatasetError, SpecError
+from podtune.core.errors import CredentialsError, DatasetError, SpecError
 from podtune.core.plan import BaseModelFacts, FieldNote, Origin, Plan
 from podtune.core.request import TrainingRequest
-from podtune.core.spec import AUTO, Method, TrainingSpec
+from podtune.core.spec import AUTO, Method, ModelSource, TrainingSpec
 from podtune.core.units import plural
 from podtune.data import lengths, method_fit, reports, split, text_pieces, units
 from podtune.data.findings import CODES
@@ -41,42 +41,72 @@ def make_plan(request: TrainingRequest, settings: Settings) -> Plan:
     """Plan a request.
 
     Raises:
-        PodtuneError: bad spec, bad data, unknown model, or it does not fit. Nothing was written.
+        PodtuneError: bad spec, bad data, unknown model, it does not fit, or what it costs is over the
+            ceiling. Nothing was written but prices that were read.
     """
     spec, notes = resolve(request)
+    if spec.where.on.is_rented:
+        from podtune.app import renting  # the provider's client is heavy, and not for local plans
+
+        with renting.shop(settings) as shop:
+            return renting.plan(gather(request, spec, notes, settings), shop)
+    return planning.plan(gather(request, spec, notes, settings))
+
+
+def gather(
+    request: TrainingRequest, spec: TrainingSpec, notes: dict[str, FieldNote], settings: Settings
+) -> planning.PlanInput:
+    """Read data and base model, and find the device; of a rented job, this machine's processor.
+
+    Raises:
+        PodtuneError: bad data, or unknown model.
+    """
+    rented = spec.where.on.is_rented
     spec = _with_neighbour(spec, notes)
     data = _read(spec, settings)
     spec = _absolute(spec)
     assumed_model = notes["base_model.name"].origin is Origin.ASSUMED
     located = base_models.locate(spec.base_model, settings.models, prefer_package=assumed_model)
+    if rented and located.is_restricted and pod_hub_token() is None:
+        raise _no_pod_token(located.name)
     spec = _pinned(spec, notes, located)
+    here = located.folder if not rented or located.source is ModelSource.PATH else None
     facts = model_facts.facts_from_config(
         located.config,
         name=located.name,
         revision=located.revision,
         source=located.source.value,
-        location=str(located.folder) if located.folder else None,
+        location=str(here) if here else None,
         download_bytes=located.download_bytes,
     )
     spec = _with_piece_length(spec, notes, data, facts)
     counted = _lengths(data, spec, located)
-    device = devices.detect(spec.where.gpu)
-    return planning.plan(
-        planning.PlanInput(
-            spec=spec,
-            notes=notes,
-            report=data.report,
-            validation_report=data.validation_report,
-            facts=facts,
-            device=device,
-            lengths=counted,
-            train_rows=len(data.train),
-            validation_rows=len(data.validation),
-            packable=model_facts.keeps_documents_apart(facts, device.kernels),
-            reached_speeds=speed.reached(settings.speed),
-            minutes=request.minutes,
-            warnings=tuple(data.warnings),
-        )
+    device = devices.detect("cpu" if rented else spec.where.gpu)
+    kernels = () if rented else device.kernels
+    return planning.PlanInput(
+        spec=spec,
+        notes=notes,
+        report=data.report,
+        validation_report=data.validation_report,
+        facts=facts,
+        device=device,
+        lengths=counted,
+        train_rows=len(data.train),
+        validation_rows=len(data.validation),
+        packable=model_facts.keeps_documents_apart(facts, kernels),
+        reached_speeds=speed.reached(settings.speed),
+        minutes=request.minutes,
+        warnings=tuple(data.warnings),
+    )
+
+
+def _no_pod_token(name: str) -> CredentialsError:
+    return CredentialsError(
+        f"{name!r} is gated or private, and a rented machine has no token to fetch it with",
+        code="pod_token_needed",
+        hint="make a fine-grained token that may read this one model at "
+        "huggingface.co/settings/tokens, then: export PODTUNE_POD_HF_TOKEN=...; HF_TOKEN itself "
+        "never leaves this machine",
     )
 
 
@@ -108,7 +138,7 @@ def _absolute(spec: TrainingSpec) -> TrainingSpec:
     """The spec with absolute paths, so that it can be run again from anywhere.
 
     Raises:
-        SpecError: the delivery folder holds something already.
+        SpecError: `deliver.to` is no place, or holds something already.
     """
     held = spec.data.validation_source
     data = spec.data.model_copy(
@@ -119,14 +149,7 @@ def _absolute(spec: TrainingSpec) -> TrainingSpec:
     )
     if spec.deliver.to is None:
         return spec.model_copy(update={"data": data})
-    to = Path(spec.deliver.to).expanduser().absolute()
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise SpecError(
-            f"deliver.to: {str(to)!r} exists and is not empty",
-            code="target_exists",
-            hint="name a new folder; nothing is overwritten",
-        )
-    deliver = spec.deliver.model_copy(update={"to": str(to)})
+    deliver = spec.deliver.model_copy(update={"to": targets.settled(spec.deliver.to)})
     return spec.model_copy(update={"data": data, "deliver": deliver})
 
 

@@ -25,6 +25,8 @@ class Folded(NamedTuple):
     losses: tuple[tuple[int, float], ...] = ()
     resumed_from: int | None = None
     last_time: datetime | None = None
+    seq: int = 0
+    """The newest event taken in."""
     reached: float = 0.0
 
     def progress(self) -> Progress:
@@ -71,6 +73,9 @@ def fold(events: Iterable[TrainingEvent], start: Folded | None = None) -> Folded
 
 
 def _add(state: Folded, event: TrainingEvent) -> Folded:
+    if event.seq < state.seq:
+        return _add_late(state, event)
+    state = state._replace(seq=event.seq)
     if event.stage is not state.stage:
         state = state._replace(stage=event.stage, task=None)
     state = state._replace(last_time=event.time)
@@ -86,6 +91,15 @@ def _add(state: Folded, event: TrainingEvent) -> Folded:
         return state._replace(resumed_from=step, step=step, losses=kept)
     if event.kind in (EventKind.STEP, EventKind.EVALUATION) and event.metrics:
         return _add_metrics(state, event, event.metrics)
+    return state
+
+
+def _add_late(state: Folded, event: TrainingEvent) -> Folded:
+    """An event that a gap in a log stream held back: its facts count, its figures are passed by."""
+    if event.kind is EventKind.FACTS:
+        return state._replace(facts={**(event.facts or {}), **state.facts})
+    if event.kind is EventKind.WARNING and event.message:
+        return state._replace(warnings=(*state.warnings, event.message))
     return state
 
 

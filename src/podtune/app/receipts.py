@@ -2,8 +2,9 @@
 
 import json
 import platform
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
@@ -29,10 +30,34 @@ def canonical(receipt: Receipt) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+class Rental(NamedTuple):
+    """What was rented for a job, and what it cost."""
+
+    usd: Decimal
+    """By our own meter: each machine from its order to its proved absence."""
+    usd_per_hour: Decimal
+    """Of the last machine, disks included."""
+    machines: int
+    """Machines that were made, over all attempts."""
+    gpu: str | None
+    region: str | None
+    image: str
+    billed_usd: Decimal | None = None
+    """The provider's own figure; None where it had none yet."""
+
+
 def make(
-    job: Job, folded: Folded, artifact: Artifact, folder: Path, absence: TerminationProof
+    job: Job,
+    folded: Folded,
+    artifact: Artifact,
+    folder: Path,
+    absence: TerminationProof,
+    rental: Rental | None = None,
 ) -> Receipt:
-    """The receipt of a completed job, from its plan, its worker's facts and its proofs."""
+    """The receipt of a completed job, from its plan, its worker's facts and its proofs.
+
+    `rental` is of a job that ran on rented machines.
+    """
     plan, facts = job.plan, folded.facts
     proof = EffectProof.model_validate_json((folder / PROOF).read_text(encoding="utf-8"))
     return Receipt(
@@ -70,13 +95,14 @@ def make(
             "size_bytes": artifact.size_bytes,
         },
         effect=proof,
-        cost={"usd_quoted": plan.usd, "usd": 0.0, "reason": "this machine; nothing was rented"},
+        cost=_cost(job, rental),
         machine={
             "kind": str(plan.spec.where.on),
             "device": plan.device.name,
             "instance": job.instance_id,
             "planned_memory_bytes": plan.memory.total,
             "planned_seconds": round(plan.time.training_s, 1),
+            **_machine(job, rental),
         },
         absence=absence,
         versions={str(k): str(v) for k, v in dict(facts.get("versions", {})).items()}
@@ -138,6 +164,43 @@ def verify(folder: Path, own_public_key: str) -> list[str]:
         f"nothing runs any more since {signed.receipt.absence.absent_at:%Y-%m-%d %H:%M:%S} UTC: "
         f"{signed.receipt.absence.method}",
     ]
+
+
+def _cost(job: Job, rental: Rental | None) -> dict[str, object]:
+    price = job.plan.price
+    if rental is None or price is None:
+        return {
+            "usd_quoted": job.plan.usd,
+            "usd": 0.0,
+            "reason": "this machine; nothing was rented",
+        }
+    return {
+        "usd_quoted": job.plan.usd,
+        "usd_quoted_p90": _dollars(price.first.usd_p90),
+        "ceiling_usd": _dollars(price.max_usd),
+        "usd": _dollars(rental.usd),
+        "usd_per_hour": _dollars(rental.usd_per_hour),
+        "usd_billed": None if rental.billed_usd is None else _dollars(rental.billed_usd),
+        "reason": "price x time of each machine from its order to its proved absence, disks included",
+    }
+
+
+def _machine(job: Job, rental: Rental | None) -> dict[str, object]:
+    if rental is None:
+        return {}
+    return {
+        "name": job.instance_name,
+        "gpu": rental.gpu,
+        "region": rental.region,
+        "image": rental.image,
+        "machines": rental.machines,
+        "ordered_at": job.intent_at.isoformat() if job.intent_at else None,
+    }
+
+
+def _dollars(usd: Decimal) -> float:
+    """Dollars in JSON, to the micro-dollar."""
+    return round(float(usd), 6)
 
 
 def _training(facts: dict[str, Any]) -> dict[str, object]:

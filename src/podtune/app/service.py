@@ -3,26 +3,26 @@
 import importlib.util
 import re
 import shutil
-import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from podtune.app import driver, planner, receipts, sources, wiring
+from podtune.app import machine_view, planner, receipts, rows, sources, wiring
+from podtune.app.driver_keeper import DriverKeeper
 from podtune.app.effects import TRAIN_FILE, VALIDATION_FILE
 from podtune.app.installation import owner, random_word, signing_key
 from podtune.app.progress import Folded, fold
-from podtune.app.settings import Settings
+from podtune.app.settings import Settings, runpod_access
+from podtune.app.standing import Standing
 from podtune.core.artifact import RECEIPT, SignedReceipt
 from podtune.core.dataset import DatasetReport
 from podtune.core.errors import (
     ArtifactError,
     ConflictError,
-    DatasetError,
     NotFoundError,
     StateError,
     UnsupportedError,
@@ -30,23 +30,21 @@ from podtune.core.errors import (
 from podtune.core.events import TrainingEvent
 from podtune.core.job import Job
 from podtune.core.plan import Plan
-from podtune.core.redact import scrub
 from podtune.core.request import TrainingRequest
 from podtune.core.states import Desired, JobPhase, Outcome
 from podtune.core.wire import TrainingStatus, status_of
-from podtune.data import canonical, reader
+from podtune.data import reader
 from podtune.data.record import ReadOptions
 from podtune.storage import archive, artifact_folder
-from podtune.workflow import driver as workflow_driver
 from podtune.workflow.folder import EventTail, JobFolder
 from podtune.workflow.reconciler import OCCUPYING
 from podtune.workflow.store import JobStore, LogEntry
 
+if TYPE_CHECKING:
+    from podtune.app import machines
+
 POLL_S: Final = 0.25
 """How often a follower looks again."""
-
-SPAWN_PATIENCE_S: Final = 10.0
-"""How long a driver may take to start before another is tried."""
 
 TRAINING_LIBRARIES: Final = ("torch", "transformers", "peft", "accelerate", "safetensors")
 
@@ -58,8 +56,7 @@ class Service:
         """Nothing is created or opened yet."""
         self.settings = settings
         self._store: JobStore | None = None
-        self._spawned_at: float | None = None
-        self._driver: subprocess.Popen[bytes] | None = None
+        self._drivers = DriverKeeper(settings)
 
     def close(self) -> None:
         """Release the job store."""
@@ -88,20 +85,35 @@ class Service:
             ConflictError: the digest is another plan's.
             DatasetError: the data changed since it was planned.
             UnsupportedError: this machine cannot train (native Windows, libraries missing).
+            BalanceError: the rented account cannot pay the ceiling.
+            CredentialsError: a key is missing or rejected: the account's, a store's, a target's.
         """
         if digest is not None and digest != plan.digest:
             raise ConflictError("this is not the plan that was approved", code="plan_changed")
-        _refuse_unable()
+        if plan.price is None:
+            _refuse_unable()
+        else:
+            self._check_rented(plan, plan.price.max_usd)
+        if plan.spec.deliver.to:
+            from podtune.app import deliver
+
+            deliver.check_target(plan.spec, self.settings)
         _make_home(self.settings.home)
         job = self._new_job(plan)
         folder = JobFolder(self.settings.jobs / job.id)
         try:
-            self._write_rows(plan, folder)
+            folder.data.mkdir(parents=True)
+            rows.write(
+                plan,
+                self.settings,
+                folder.data_file(TRAIN_FILE),
+                folder.data_file(VALIDATION_FILE),
+            )
             self._open().add(job)
         except BaseException:
             shutil.rmtree(folder.path, ignore_errors=True)
             raise
-        self._ensure_driver()
+        self._drivers.ensure(self._open())
         return job
 
     def jobs(self, limit: int = 50) -> Sequence[Job]:
@@ -117,15 +129,55 @@ class Service:
     def before(self, job: Job) -> Sequence[Job]:
         """The jobs a queued job waits for: the ones that hold all places now."""
         running = [
-            j for j in self._opened().unfinished() if j.phase in OCCUPYING and j.id != job.id
+            j
+            for j in self._opened().unfinished()
+            if j.phase in OCCUPYING and j.id != job.id and j.is_rented == job.is_rented
         ]
-        waits = job.phase is JobPhase.QUEUED and len(running) >= self.settings.places
+        places = self.settings.rented_places if job.is_rented else self.settings.places
+        waits = job.phase is JobPhase.QUEUED and len(running) >= places
         return running if waits else []
 
     def status(self, job_id: str) -> TrainingStatus:
         """The application's status object of a job."""
         job = self.job(job_id)
-        return status_of(job, self.folded(job).progress())
+        return status_of(
+            job, self.folded(job).progress(), self.money([job]).get(job.id, Decimal(0))
+        )
+
+    def money(self, jobs: Sequence[Job]) -> Mapping[str, Decimal]:
+        """Dollars spent so far by our own meter, by job; rented ones only."""
+        rented = [job.id for job in jobs if job.is_rented]
+        return self._opened().spent(*rented) if rented else {}
+
+    def standing(self, job: Job) -> Standing:
+        """What a rented job costs, and what its machine was last seen doing."""
+        return Standing(
+            job=job,
+            spent=self.money([job]).get(job.id, Decimal(0)),
+            view=machine_view.read(self.folder(job).path),
+            now=datetime.now(UTC),
+            alarm_s=self.settings.terminate_alarm_s,
+        )
+
+    def follow(self, job_id: str) -> Iterator[TrainingEvent | LogEntry | Standing]:
+        """Everything there is to see of a job, until it has ended; of a local one, its events."""
+        job = self.job(job_id)
+        if not job.is_rented:
+            yield from self.events(job.id, follow=True)
+            return
+        tail, told = EventTail(self.folder(job).events), 0
+        while True:
+            entries = self._opened().log(job.id)
+            yield from entries[told:]
+            told = len(entries)
+            yield from tail.read()
+            job = self.job(job.id)
+            yield self.standing(job)
+            if job.is_finished:
+                break
+            threading.Event().wait(POLL_S)
+        yield from tail.read()
+        yield from self._opened().log(job.id)[told:]
 
     def folded(self, job: Job) -> Folded:
         """What the worker's events add up to so far."""
@@ -186,7 +238,7 @@ class Service:
                 f"job {job.id!r} has ended already ({job.outcome})", code="already_ended"
             )
         self._opened().cancel(job.id)
-        self._ensure_driver()
+        self._drivers.ensure(self._open())
         return self.job(job.id)
 
     def resume(self, job_id: str) -> Job:
@@ -204,10 +256,44 @@ class Service:
             raise ConflictError(
                 f"job {job.id!r} is completed", hint=f"podtune artifact {job.id}", code="completed"
             )
-        _refuse_unable()
-        reopened = self._opened().reopen(job)
-        self._ensure_driver()
+        if job.plan.price is None:
+            _refuse_unable()
+        else:
+            from podtune.app import machines
+
+            spent = self.money([job]).get(job.id, Decimal(0))
+            left = machines.refuse_spent(job.plan, spent, self.settings.upload_reserve_s)
+            self._check_rented(job.plan, left)
+        account = wiring.account_of(runpod_access()) if job.is_rented else None
+        reopened = self._opened().reopen(job, account)
+        self._drivers.ensure(self._open())
         return reopened
+
+    def ssh(self, job_id: str) -> str:
+        """The command that opens a shell on a rented job's machine.
+
+        Raises:
+            ConflictError: it runs here, has no machine now, or one without a shell.
+        """
+        from podtune.app import machines
+
+        return machines.ssh(self.settings, self._rented(job_id))
+
+    def checkpoints(self, job_id: str) -> "Sequence[machines.Checkpoint]":
+        """Sealed checkpoints of a job, here and on its rented machine, the newest first."""
+        from podtune.app import machines
+
+        return machines.checkpoints(self.settings, self.job(job_id))
+
+    def checkpoint(self, job_id: str, step: int, to: Path) -> Path:
+        """A verified copy of one checkpoint.
+
+        Raises:
+            NotFoundError: there is none of that step.
+        """
+        from podtune.app import machines
+
+        return machines.get_checkpoint(self.settings, self.job(job_id), step, to)
 
     def artifact(self, job_id: str, to: Path | None = None) -> Path:
         """The folder of a completed job's artifact, or a verified copy of it.
@@ -290,6 +376,21 @@ class Service:
             )
         return job
 
+    def _rented(self, job_id: str) -> Job:
+        job = self.job(job_id)
+        if not job.is_rented:
+            raise ConflictError(
+                f"job {job.id!r} runs on this machine", code="not_rented", hint="podtune logs JOB"
+            )
+        return job
+
+    def _check_rented(self, plan: Plan, usd: Decimal) -> None:
+        """Everything that can be known before money is spent: key, balance, store."""
+        from podtune.app import machines, stores
+
+        machines.check_funds(usd)
+        stores.check_store(plan.spec, self.settings)
+
     def _new_job(self, plan: Plan) -> Job:
         now = datetime.now(UTC)
         stem = re.sub(r"[^a-z0-9]+", "-", Path(plan.spec.data.source).stem.lower()).strip("-")
@@ -303,41 +404,10 @@ class Service:
             attempt=1,
             plan=plan,
             plan_digest=plan.digest,
+            account=wiring.account_of(runpod_access()) if plan.price else None,
             created_at=now,
             updated_at=now,
         )
-
-    def _write_rows(self, plan: Plan, folder: JobFolder) -> None:
-        """Write the planned rows into the job's folder, in canonical form.
-
-        Raises:
-            DatasetError: the source gives other rows than it did when it was planned.
-        """
-        folder.data.mkdir(parents=True)
-        pairs = [(plan.spec.data.source, TRAIN_FILE, plan.report)]
-        if plan.spec.data.validation_source and plan.validation_report:
-            held = plan.spec.data.validation_source
-            pairs.append((held, VALIDATION_FILE, plan.validation_report))
-        for source, name, report in pairs:
-            try:
-                rows = sources.read(
-                    source,
-                    plan.spec.data,
-                    self.settings,
-                    fresh=False,
-                    method=plan.spec.method,
-                )
-                written = canonical.write(rows.conversations, folder.data_file(name))
-            except NotFoundError as error:
-                raise _changed(source) from error
-            except OSError as error:
-                raise StateError(
-                    f"the data cannot be copied into {str(folder.path)!r}: {error.strerror or error}",
-                    hint="free some disk, or set PODTUNE_HOME to a larger one",
-                ) from error
-            if (rows.report.sha256, written) != (report.sha256, report.rows_sha256):
-                raise _changed(source)
-            sources.forget(source, self.settings)
 
     def _open(self) -> JobStore:
         if self._store is None:
@@ -353,42 +423,8 @@ class Service:
                 code="no_jobs",
             )
         store = self._open()
-        self._ensure_driver()
+        self._drivers.ensure(store)
         return store
-
-    def _ensure_driver(self) -> None:
-        """Start a driver where one is needed; one just started is given time to take the lease."""
-        now = time.monotonic()
-        if self._driver is not None and self._driver.poll():
-            raise self._driver_failed()
-        if self._spawned_at is not None and now - self._spawned_at < SPAWN_PATIENCE_S:
-            return
-        if workflow_driver.ensure(self._open(), self._spawn, is_dead=driver.is_dead):
-            self._spawned_at = now
-
-    def _spawn(self) -> None:
-        self._driver = driver.spawn(self.settings)
-
-    def _driver_failed(self) -> StateError:
-        """The driver ended with an error; its last words say which."""
-        log = self.settings.driver_log
-        lines = (
-            log.read_text(encoding="utf-8", errors="replace").split("\n") if log.is_file() else []
-        )
-        last = next((line for line in reversed(lines) if line.strip()), "no word in its log")
-        return StateError(
-            f"the driver that runs the jobs cannot start: {scrub(last)[:300]}",
-            code="driver_failed",
-            hint=f"see {str(log)!r}; podtune doctor checks the rest",
-        )
-
-
-def _changed(source: str) -> DatasetError:
-    return DatasetError(
-        f"{source!r} was changed or removed after it was planned",
-        code="data_changed",
-        hint="plan again",
-    )
 
 
 def _make_home(home: Path) -> None:

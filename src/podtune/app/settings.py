@@ -17,6 +17,8 @@ from podtune.core.limits import Limits
 from podtune.egress.s3 import S3Credentials
 from podtune.providers.runpod import access
 from podtune.providers.runpod.access import RunPodAccess
+from podtune.storage import access as storage_access
+from podtune.storage.access import HUB_URL, HubAccess, SupabaseAccess
 
 FILE: Final = "podtune.toml"
 
@@ -40,6 +42,13 @@ WORKER_VARIABLES: Final = (
 )  # fmt: skip
 """What a worker on this machine inherits; no other key of the user's environment reaches it."""
 
+CONTAINER_VARIABLES: Final = (
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "OMP_NUM_THREADS",
+)  # fmt: skip
+"""What a container of the stand-in cloud sees of this machine, besides pip's own variables: how
+libraries are fetched, and how many threads to use."""
+
 
 class Settings(Limits):
     """Settings of this installation."""
@@ -58,6 +67,10 @@ class Settings(Limits):
     egress_allow_hosts: str = ""
     """When set, the only hosts that https, http and s3 data may come from; separated by commas:
     `data.example.org, *.amazonaws.com`."""
+
+    s3_bucket: str = ""
+    """Where `deliver.store=s3` keeps bundles and artifacts: `bucket` or `bucket/prefix`. Without it
+    the bucket of `deliver.to` is taken."""
 
     @property
     def jobs(self) -> Path:
@@ -174,6 +187,29 @@ def runpod_access() -> RunPodAccess:
     )
 
 
+def hub_access() -> HubAccess:
+    """The Hub's token and address, from the Hub's own variables.
+
+    Raises:
+        SpecError: an address that is none, or http to another machine than this one.
+    """
+    token = os.environ.get("HF_TOKEN")
+    url = storage_access.checked(os.environ.get("HF_ENDPOINT") or HUB_URL, "HF_ENDPOINT")
+    return HubAccess(SecretStr(token) if token else None, url)
+
+
+def supabase_access() -> SupabaseAccess | None:
+    """The project's address and key, from Supabase's own variables; None without both.
+
+    Raises:
+        SpecError: an address that is none, or http to another machine than this one.
+    """
+    url, key = os.environ.get("SUPABASE_URL"), os.environ.get("SUPABASE_SERVICE_ROLE_KEY")
+    if not url or not key:
+        return None
+    return SupabaseAccess(storage_access.checked(url, "SUPABASE_URL"), SecretStr(key))
+
+
 def pod_hub_token() -> SecretStr | None:
     """The Hub token that rented machines may be handed; never HF_TOKEN itself."""
     value = os.environ.get("PODTUNE_POD_HF_TOKEN")
@@ -191,6 +227,23 @@ def worker_environment() -> dict[str, str]:
     waiting = {"GOMP_SPINCOUNT": "3000"}
     kept |= cards_for(1)
     return waiting | kept | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def container_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a container of the stand-in cloud sees of this machine; no secret of the user's.
+
+    It has a home of its own, so pip's configuration and cache of this user are named to it.
+    """
+    variables = os.environ if environment is None else environment
+    kept = {n: v for n, v in variables.items() if n in CONTAINER_VARIABLES or n.startswith("PIP_")}
+    home = Path(variables.get("HOME") or "~").expanduser()
+    cache = Path(variables.get("XDG_CACHE_HOME") or home / ".cache") / "pip"
+    configuration = Path(variables.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+    defaults = {"PIP_CACHE_DIR": str(cache)}
+    for path in (home / ".pip" / "pip.conf", configuration):
+        if path.is_file():
+            defaults["PIP_CONFIG_FILE"] = str(path)
+    return defaults | kept
 
 
 def cards_for(count: int) -> dict[str, str]:

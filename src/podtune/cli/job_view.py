@@ -1,8 +1,9 @@
 """Jobs on the screen: the list, one job's state, and how it ended."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from podtune.app import delivered
 from podtune.app.progress import Folded
+from podtune.app.standing import Standing
 from podtune.cli.console import plain
 from podtune.cli.watch_view import sparkline
 from podtune.core.artifact import METRICS, SAMPLES, Sample
@@ -27,9 +30,15 @@ COLOURS = {
 }
 
 
-def job_json(job: Job) -> dict[str, Any]:
-    """A job for machines, without its plan."""
-    return job.model_dump(mode="json", exclude={"plan"})
+def job_json(job: Job, spent: Decimal | None = None) -> dict[str, Any]:
+    """A job for machines, without its plan; money where something was rented."""
+    body = job.model_dump(mode="json", exclude={"plan"})
+    if job.plan.price is None:
+        return body
+    return body | {
+        "cost_usd": round(float(spent or 0), 6),
+        "ceiling_usd": round(float(job.plan.price.max_usd), 6),
+    }
 
 
 def state_of(job: Job) -> str:
@@ -39,14 +48,18 @@ def state_of(job: Job) -> str:
     return f"[cyan]{job.phase}[/]"
 
 
-def render_jobs(console: Console, jobs: Sequence[Job]) -> None:
-    """The list of jobs."""
+def render_jobs(
+    console: Console, jobs: Sequence[Job], standings: Mapping[str, Standing] | None = None
+) -> None:
+    """The list of jobs; `standings` are of the rented ones, which cost something."""
+    rented = standings or {}
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("job", "state", "what", "attempt", "begun", "took"):
+    for heading in ("job", "state", "what", "attempt", "begun", "took", *(["cost"] * bool(rented))):
         table.add_column(heading)
     now = datetime.now(UTC)
     for job in jobs:
         took = (job.finished_at or now) - (job.started_at or job.created_at)
+        cost = [plain(rented[job.id].money())] if job.id in rented else []
         table.add_row(
             f"[bold]{job.id}[/]",
             state_of(job),
@@ -54,12 +67,23 @@ def render_jobs(console: Console, jobs: Sequence[Job]) -> None:
             str(job.attempt),
             f"{job.created_at.astimezone():%Y-%m-%d %H:%M}",
             duration(took.total_seconds()),
+            *cost,
         )
     console.print(table)
+    for name, standing in rented.items():
+        leak = standing.leak()
+        if leak:
+            console.print(f"[bold red]{name}: {plain(leak)}[/]", soft_wrap=True)
 
 
-def render_status(console: Console, job: Job, status: TrainingStatus, folded: Folded) -> None:
-    """One job's state."""
+def render_status(
+    console: Console,
+    job: Job,
+    status: TrainingStatus,
+    folded: Folded,
+    standing: Standing | None = None,
+) -> None:
+    """One job's state; `standing` is of a rented one."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column()
@@ -76,6 +100,8 @@ def render_status(console: Console, job: Job, status: TrainingStatus, folded: Fo
     if metrics.throughput and not job.is_finished:
         left = f", {duration(status.eta_seconds)} left" if status.eta_seconds else ""
         table.add_row("speed", f"{metrics.throughput:.0f} tokens/s{left}")
+    for name, text in _rented_rows(standing, folded) if standing else ():
+        table.add_row(name, text)
     if job.error_message:
         table.add_row("error", f"[red]{plain(job.error_message)}[/] [dim]({job.error_code})[/]")
     if job.advice:
@@ -85,7 +111,31 @@ def render_status(console: Console, job: Job, status: TrainingStatus, folded: Fo
     console.print(table)
 
 
-def render_end(console: Console, job: Job, folded: Folded, artifact: Path) -> None:
+def _rented_rows(standing: Standing, folded: Folded) -> Iterator[tuple[str, str]]:
+    """What a rented job costs and what its machine does."""
+    leak, load, doing = standing.leak(), standing.load(), standing.doing()
+    yield "cost", plain(standing.money())
+    if leak:
+        yield "leak", f"[bold red]{plain(leak)}[/]"
+    if standing.job.is_finished:
+        return
+    hint = standing.hint(folded.last_time)
+    told = [part for part in (doing, load, hint) if part]
+    if standing.job.instance_id:
+        told.append(f"pod {standing.job.instance_id}")
+    if told:
+        yield "machine", plain("; ".join(told))
+    if standing.job.deadline:
+        yield "ends by", f"{standing.job.deadline.astimezone():%Y-%m-%d %H:%M}, whatever happens"
+
+
+def render_end(
+    console: Console,
+    job: Job,
+    folded: Folded,
+    artifact: Path,
+    standing: Standing | None = None,
+) -> None:
     """The last screen of a completed job: figures, answers before and after, what to do next."""
     facts = folded.facts
     samples = read_samples(artifact)
@@ -111,7 +161,12 @@ def render_end(console: Console, job: Job, folded: Folded, artifact: Path) -> No
         f"peak {gib(facts['peak_memory_bytes'] or 0)} (planned {gib(job.plan.memory.total)})",
     )
     table.add_row("proof", "a fresh process loaded the adapter: it changes the model, as trained")
+    if standing is not None:
+        table.add_row("cost", f"{plain(standing.money())}; the machine is gone, and proved to be")
     table.add_row("artifact", plain(str(artifact)))
+    there = delivered.read(artifact.parent)
+    if there is not None:
+        table.add_row("delivered", plain(there.link or there.uri))
     table.add_row("receipt", f"signed; podtune receipt {job.id} --verify")
     console.print(
         Panel(table, title="[bold green]done[/]", title_align="left", border_style="green")

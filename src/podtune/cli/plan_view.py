@@ -19,7 +19,8 @@ SHOWN = (
     "method", "adapter.kind", "adapter.bits", "adapter.rank", "adapter.alpha",
     "adapter.target_modules", "training.epochs", "training.max_steps", "training.learning_rate",
     "training.effective_batch", "training.max_length", "training.packing", "training.precision",
-    "training.gradient_checkpointing", "training.save_steps", "training.seed", "where.on", "where.gpu", "where.max_hours", "deliver.to", "evaluate.samples",
+    "training.gradient_checkpointing", "training.save_steps", "training.seed", "where.on", "where.gpu", "where.max_usd",
+    "where.max_hours", "deliver.store", "deliver.to", "evaluate.samples",
 )  # fmt: skip
 """The fields that people look for; `--fields` shows all, and what was stated is always shown."""
 
@@ -47,7 +48,12 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 def render(console: Console, plan: Plan, *, all_fields: bool = False, brief: bool = False) -> None:
     """Print a plan; in brief, with the stated fields only."""
     fields = [n for n in plan.fields if n.origin is Origin.STATED or not brief]
-    parts: list[RenderableType] = [_summary(plan), "", _fields(fields, all_fields=all_fields)]
+    parts: list[RenderableType] = [_summary(plan), ""]
+    if plan.price is not None:
+        from podtune.cli import price_view
+
+        parts += [price_view.ladder(plan), ""]
+    parts.append(_fields(fields, all_fields=all_fields))
     if brief:
         parts.append("[dim]everything else is assumed; podtune plan shows each value and why[/]")
     title = f"[bold]plan[/] [dim]{plan.digest[:12]}[/]"
@@ -96,6 +102,11 @@ def _lines(plan: Plan) -> Iterable[tuple[str, str]]:
         yield "left out", left
     parts = ", ".join(f"{name} {gib(size)}" for name, size in plan.memory.parts().items())
     yield "memory", f"{gib(plan.memory.total)} of {gib(plan.device.memory_bytes)}: {parts}"
+    if plan.price is not None:
+        from podtune.cli import price_view
+
+        yield from price_view.lines(plan)
+        return
     yield (
         "time",
         f"about {duration(plan.time.training_s)} of training, {duration(plan.time.total_s)} in all "

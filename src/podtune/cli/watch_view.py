@@ -16,16 +16,25 @@ from rich.progress import Task as BarTask
 from rich.text import Text
 
 from podtune.app.progress import Folded, fold
+from podtune.app.standing import Standing
 from podtune.cli.console import plain
 from podtune.core.events import EventKind, TrainingEvent
 from podtune.core.states import WorkerStage
 from podtune.core.units import gib
+from podtune.workflow.store import LogEntry
 
 BLOCKS: Final = "▁▂▃▄▅▆▇█"
 STAGE_NAMES: Final = {
     WorkerStage.SAVING: "save adapter",
     WorkerStage.PROVING: "prove in a fresh process",
 }
+
+MACHINE: Final = "machine"
+COST: Final = "rented"
+"""Bars of a rented machine: what it does, and what it is busy with and costs."""
+
+UNTOLD: Final = ("submitted", "started", "data is as planned", "order written")
+"""Steps of the workflow that nobody waits for."""
 
 
 def sparkline(values: list[float], width: int = 24) -> str:
@@ -115,6 +124,35 @@ class Watcher:
         elif event.result is not None:
             self._finish_stages(failed=not event.result.ok)
 
+    def tell(self, entry: LogEntry) -> None:
+        """A line of what the workflow did."""
+        if entry.message not in UNTOLD:
+            time = f"{entry.time.astimezone():%H:%M:%S}"
+            self._line(f"{entry.time}-{entry.message}", f"[dim]{time}[/] {plain(entry.message)}")
+
+    def stand(self, standing: Standing) -> None:
+        """What a rented machine does and costs; between trainings there is nothing else to see."""
+        leak = standing.leak()
+        if leak:
+            self._line("leak", f"[bold red]{plain(leak)}[/]")
+        doing, view = standing.doing(), standing.view
+        counted = view if view and doing.startswith(f"{view.detail}:") else None
+        done, total = (counted.done_bytes, counted.total_bytes) if counted else (0, None)
+        if not self._live:
+            part = int(10 * done / total) if total else 0
+            told = doing.rpartition(":")[0] if total else doing
+            if doing:
+                self._line(f"doing-{standing.job.attempt}-{told}-{part}", plain(doing))
+            return
+        if doing:
+            self._bar(MACHINE, done, total, plain(doing))
+        elif MACHINE in self._tasks:
+            self._progress.remove_task(self._tasks.pop(MACHINE))
+        hint = standing.hint(self._folded.last_time)
+        shown = (leak, standing.load(), standing.money(), hint)
+        spent, ceiling = float(standing.spent), float(standing.ceiling)
+        self._bar(COST, spent, ceiling, "  ".join(plain(part) for part in shown if part))
+
     def _training(self) -> str:
         """Figures of the training in one line; the curve only where there is room for it."""
         folded = self._folded
@@ -140,6 +178,8 @@ class Watcher:
             return
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, figures=figures)
+        if total is None:  # a bar that was full begins anew
+            self._progress.reset(self._tasks[name], total=None)
         self._progress.update(self._tasks[name], completed=done, total=total, figures=figures)
 
     def _plain(self, name: str, done: float, total: float | None, figures: str) -> None:
@@ -161,11 +201,16 @@ class Watcher:
             self._console.print(text, soft_wrap=True)
 
 
-def watch(console: Console, events: Iterable[TrainingEvent]) -> None:
-    """Draw a stream of events until it ends."""
+def watch(console: Console, seen: Iterable[TrainingEvent | LogEntry | Standing]) -> None:
+    """Draw what is seen of a job until it ends."""
     with Watcher(console) as watcher:
-        for event in events:
-            watcher.show(event)
+        for one in seen:
+            if isinstance(one, TrainingEvent):
+                watcher.show(one)
+            elif isinstance(one, LogEntry):
+                watcher.tell(one)
+            else:
+                watcher.stand(one)
 
 
 def _amount(done: float, total: float | None, unit: str) -> str:

@@ -192,11 +192,57 @@ HTTP_STATUSES: Final[Mapping[type[PodtuneError], int]] = {
 
 _FAILURE_CLASSES: Final[Mapping[str, type[PodtuneError]]] = {
     **dict.fromkeys(
-        ("artifact_bad", "artifact_incomplete", "bad_proof", "copy_failed", "integrity_mismatch"),
+        (
+            "artifact_bad",
+            "artifact_incomplete",
+            "artifact_lost",
+            "bad_proof",
+            "copy_failed",
+            "integrity_mismatch",
+            "upload_refused",
+        ),
         ArtifactError,
     ),
+    **dict.fromkeys(
+        (
+            "credentials",
+            "missing_key",
+            "rejected_key",
+            "key_scope",
+            "token_rejected",
+            "token_scope",
+            "s3_refused",
+            "supabase_refused",
+            "supabase_expired",
+        ),
+        CredentialsError,
+    ),
     **dict.fromkeys(("state_unusable", "internal_error"), StateError),
-    **dict.fromkeys(("launch_failed", "provider_failed"), ProviderError),
+    **dict.fromkeys(
+        (
+            "launch_failed",
+            "provider_failed",
+            "no_capacity",
+            "insufficient_balance",
+            "create_doubtful",
+            "vendor_unavailable",
+            "store_unavailable",
+            "store_failed",
+            "boot_timeout",
+            "worker_silent",
+            "over_budget",
+            "not_permitted",
+            "rate_limited",
+            "vendor_answer",
+            "blocked",
+            "redirected",
+            "foreign_machine",
+            "request_refused",
+            "runpod_rule",
+            "bad_machine",
+        ),
+        ProviderError,
+    ),
 }
 """Codes of failed jobs that are no fault of the training."""
 

@@ -56,7 +56,23 @@ class Job(BaseModel):
     instance_id: str | None = None
     intent_at: datetime | None = None
     started_at: datetime | None = None
-    """When this attempt began; `where.max_hours` counts from here."""
+    """When this attempt began; locally `where.max_hours` counts from here."""
+    rung: int = Field(default=0, ge=0)
+    """Which offer of the plan's ladder is tried or rented."""
+    first_intent_at: datetime | None = None
+    """When this run first ordered a machine; `where.max_hours` of a rented job counts from here."""
+    deadline: datetime | None = None
+    """When the rented machine ends itself, whatever happens."""
+    salvage_at: datetime | None = None
+    """Since when a job that leaves brings away what was trained."""
+    left_at: datetime | None = None
+    """Since when a rented machine is not wanted any more."""
+    kept_until: datetime | None = None
+    """Until when the machine of a failed job is kept to be looked into."""
+    account: str | None = None
+    """Which account pays: a fingerprint of its key and its address, never the key."""
+    hindrance: str | None = None
+    """Why the workflow waits."""
     outcome: Outcome | None = None
     error_code: str | None = None
     error_message: str | None = None
@@ -70,6 +86,23 @@ class Job(BaseModel):
     def is_finished(self) -> bool:
         """Whether the workflow has nothing left to do for it."""
         return self.phase.is_terminal
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether its outcome is settled and only the end is left."""
+        return self.phase in (JobPhase.TERMINATING, JobPhase.NOTIFYING, JobPhase.DONE)
+
+    @property
+    def is_rented(self) -> bool:
+        """Whether it runs on a machine that costs money."""
+        return self.plan.price is not None
+
+    def unproved_since(self, now: datetime, alarm_s: float) -> datetime | None:
+        """Since when a machine nobody wants has not been proved gone; None before the alarm."""
+        wanted_until = max(filter(None, (self.left_at, self.kept_until)), default=None)
+        if self.phase is not JobPhase.TERMINATING or wanted_until is None:
+            return None
+        return wanted_until if (now - wanted_until).total_seconds() > alarm_s else None
 
 
 class WorkerOrder(BaseModel):

@@ -232,12 +232,18 @@ class PriceEstimate(_Part):
     max_usd: Decimal = Field(gt=0)
     """The ceiling of the whole job, all attempts together."""
     max_hours: float = Field(gt=0)
-    """Longest life of a machine of this job: stated, or what the ceiling pays on the dearest rung."""
+    """Longest life of this job's machines: stated, or what the ceiling pays on the rung that costs
+    least an hour. The ceiling ends the life of a dearer one sooner: `life_hours`."""
 
     @property
     def first(self) -> Rung:
         """The rung that is tried first."""
         return self.ladder[0]
+
+    def life_hours(self, rung: Rung) -> float:
+        """How long a machine of this rung may live, if no other was rented before."""
+        hourly = rung.offer.hourly
+        return min(self.max_hours, float(self.max_usd / hourly)) if hourly else self.max_hours
 
 
 class Plan(_Part):
@@ -276,10 +282,12 @@ class Plan(_Part):
     def digest(self) -> str:
         """sha256 of the canonical plan.
 
-        The speed estimate and the notes are left out: they move with the last run and change
-        nothing that runs.
+        The speed estimate, the notes, and when and from where prices were read are left out: they
+        change nothing that runs.
         """
         body = self.model_dump(mode="json", exclude={"time", "warnings"})
+        for rung in body["price"]["ladder"] if self.price else ():
+            del rung["offer"]["fetched_at"], rung["offer"]["is_snapshot"]
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

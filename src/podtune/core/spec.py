@@ -213,6 +213,11 @@ class Place(StrEnum):
     RUNPOD = "runpod"
     RUNPOD_SERVERLESS = "runpod-serverless"
 
+    @property
+    def is_rented(self) -> bool:
+        """Whether it costs money."""
+        return self is not Place.LOCAL
+
 
 class WhereSpec(SpecPart):
     """The machine, and the limits on its money and time."""
@@ -221,37 +226,51 @@ class WhereSpec(SpecPart):
     """This machine, a rented pod, or a serverless endpoint."""
     gpu: str = AUTO
     """Card by name; locally `auto` (cuda, then mps, then cpu) or one of these three."""
-    gpu_any_of: tuple[str, ...] = ()
-    gpu_avoid: tuple[str, ...] = ()
+    gpu_any_of: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Cards that will do, where `gpu` is `auto`; none named means any."""
+    gpu_avoid: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Cards that are not taken."""
     min_vram_gib: float | None = Field(default=None, gt=0)
+    """Memory a card must have at least, as its name says: 48 for an A40."""
     count: int = Field(default=1, ge=1)
     """Devices of one machine; on a CPU, processes."""
     nodes: int = Field(default=1, ge=1)
     """Machines that train together."""
     cloud: Literal["secure", "community"] = "secure"
+    """`community` machines stand with private people: cheaper, and not for private data."""
     region: str | None = None
+    """Data centre, such as `EU-RO-1`."""
     image: str = AUTO
+    """Container image a rented machine starts from; it brings Python and torch."""
     registry_auth: str | None = None
+    """Id of credentials that RunPod keeps for a private image."""
     disk_gb: int = Field(default=20, ge=1)
+    """Container disk of a rented machine; wiped when the container stops."""
     volume_gb: int = Field(default=50, ge=0)
+    """Disk of a rented machine at `/workspace`: base model, libraries, checkpoints."""
     volume: str | None = None
+    """Id of a network volume to mount there instead; the machine is then in its data centre."""
     max_usd: float | None = Field(default=None, ge=0)
     """Ceiling of the whole job; nothing is spent without one."""
     max_hours: float | None = Field(default=None, gt=0)
-    """Ceiling of the training's duration; the job ends as timed out when it passes."""
+    """Locally, of the training's duration; of a rented machine, its longest life."""
     deadline: str | None = None
     keep_on_failure_min: int = Field(default=0, ge=0)
+    """Minutes a rented machine is kept after a failure, to look inside; within the ceiling."""
 
 
 class DeliverSpec(SpecPart):
     """Where the adapter goes."""
 
     store: Literal["direct", "hf", "s3", "supabase", "volume"] = "direct"
+    """How data and adapter travel to a rented machine and back; `direct` goes through its own port."""
     to: str | None = None
-    """A folder that gets a copy of the artifact; without it the artifact stays with the job."""
+    """A folder or a `.tar.gz` that gets a copy of the artifact, `hf://org/name`, `s3://bucket/prefix`
+    or `supabase://bucket/path`; without it the artifact stays with the job."""
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,95}$")
     callback_url: str | None = None
     public: bool = False
+    """Whether everybody may see the model repository of `to`; asked again before it happens."""
     export: tuple[str, ...] = ()
     delete_after: bool = False
 

@@ -1,5 +1,6 @@
 """The application's contract: its status object, made here and nowhere else."""
 
+from decimal import Decimal
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,8 +61,14 @@ class TrainingStatus(BaseModel):
     attempt: int
 
 
-def status_of(job: Job, progress: Progress) -> TrainingStatus:
-    """A job and its worker's progress in the contract's words."""
+def status_of(job: Job, progress: Progress, cost_usd: Decimal = Decimal(0)) -> TrainingStatus:
+    """A job and its worker's progress in the contract's words.
+
+    Args:
+        job: As stored.
+        progress: What its worker's events add up to.
+        cost_usd: Spent so far by our own meter; 0 on this machine.
+    """
     status = WIRE_OUTCOME[job.outcome] if job.is_finished and job.outcome else WireStatus.RUNNING
     where = progress.stage if job.phase is JobPhase.TRAINING and progress.stage else job.phase
     return TrainingStatus(
@@ -75,7 +82,7 @@ def status_of(job: Job, progress: Progress) -> TrainingStatus:
         job_id=job.id,
         phase=str(where),
         warnings=progress.warnings[:WARNINGS_SHOWN],
-        cost_usd=0.0,
+        cost_usd=round(float(cost_usd), 6),
         eta_seconds=progress.eta_seconds,
         error_code=job.error_code,
         advice=job.advice,

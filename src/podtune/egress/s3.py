@@ -1,7 +1,7 @@
-"""Addresses of private S3 objects: `s3://bucket/key` -> an https address signed for an hour.
+"""Addresses of private S3 objects: `s3://bucket/key` -> an https address signed for a while.
 
-Signature version 4 in the query, so that the download needs no header of its own and goes the way
-of every other address. Our own signer: botocore is 16 MB and brings its own HTTP client, and no
+Signature version 4 in the query, so that a request needs no header of its own: a download goes the
+way of every other address, and a rented machine can put its result without a key. Our own signer: botocore is 16 MB and brings its own HTTP client, and no
 lighter maintained library signs queries alone; this one is compared in its tests with botocore's
 answers and with the example AWS publishes. Credentials are handed in; nothing here reads an
 environment, a profile or a metadata service, nor opens a connection.
@@ -23,7 +23,10 @@ from pydantic import SecretStr
 from podtune.core.errors import SpecError
 
 EXPIRES_S: Final = 3600
-"""How long a signed address lives; AWS permits 604,800 at most."""
+"""How long a signed address lives when nobody says so."""
+
+MAX_EXPIRES_S: Final = 604_800
+"""Seven days: the longest that AWS permits (same page)."""
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -76,14 +79,16 @@ def presign(
     credentials: S3Credentials,
     now: datetime | None = None,
     expires_s: int = EXPIRES_S,
+    method: str = "GET",
 ) -> str:
-    """The address under which anybody may GET an object for a while: a secret.
+    """The address under which anybody may do one thing with an object for a while: a secret.
 
     Args:
         wanted: The object.
-        credentials: Whose right to read is lent.
+        credentials: Whose right is lent.
         now: Aware time of signing; the present when not given.
-        expires_s: Seconds it lives.
+        expires_s: Seconds it lives, at most `MAX_EXPIRES_S`.
+        method: GET, HEAD, PUT or DELETE; the address serves no other.
 
     Raises:
         SpecError: the region or the endpoint is no such thing.
@@ -92,14 +97,19 @@ def presign(
         raise SpecError(f"AWS_REGION: {credentials.region!r} is no region", code="bad_setting")
     base, path = _place(wanted, credentials)
     host = base.partition("://")[2]
-    query = sign_query(host, path, credentials, now or datetime.now(UTC), expires_s)
+    query = sign_query(host, path, credentials, now or datetime.now(UTC), expires_s, method)
     return f"{base}{path}?{query}"
 
 
 def sign_query(
-    host: str, path: str, credentials: S3Credentials, now: datetime, expires_s: int
+    host: str,
+    path: str,
+    credentials: S3Credentials,
+    now: datetime,
+    expires_s: int,
+    method: str = "GET",
 ) -> str:
-    """The query that signs a GET.
+    """The query that signs one request without looking at its body.
 
     Args:
         host: As the Host header says it, with a port that is not the scheme's own.
@@ -107,6 +117,7 @@ def sign_query(
         credentials: Who signs.
         now: Aware time of signing.
         expires_s: Seconds it lives.
+        method: The HTTP method that is signed for.
     """
     stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{credentials.region}/s3/aws4_request"
@@ -120,7 +131,7 @@ def sign_query(
     if credentials.session_token is not None:
         fields["X-Amz-Security-Token"] = credentials.session_token.get_secret_value()
     query = "&".join(f"{name}={_quoted(fields[name])}" for name in sorted(fields))
-    request = f"GET\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+    request = f"{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
     wanted = f"{_ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
     key = b"AWS4" + credentials.secret_access_key.get_secret_value().encode()
     for part in scope.split("/"):

@@ -6,6 +6,9 @@ from typing import Final
 from podtune.core.errors import SpecError
 from podtune.core.spec import AUTO, AdapterKind, TrainingOptions, TrainingSpec
 
+LEAST_VOLUME_GB: Final = 10
+"""Least size of a pod's own volume (RunPod REST v2 document, `mounts.persistent.size`, 2026-11-22)."""
+
 _WIDE: Final = {"fp32": 32, "bf16": 16, "fp16": 16}
 
 BETA: Final[object] = TrainingOptions.model_fields["beta"].default
@@ -65,6 +68,28 @@ _RULES: Final[Sequence[_Rule]] = (
         "training.sharding",
         lambda s: s.training.sharding == "fsdp" and s.where.count * s.where.nodes == 1,
         "fsdp spreads the model over several devices; there is one (where.count, where.nodes)",
+    ),
+    (
+        "where.gpu_any_of",
+        lambda s: s.where.gpu_any_of and s.where.gpu != AUTO,
+        "where.gpu names one card already; leave one of the two away",
+    ),
+    (
+        "where.gpu_avoid",
+        lambda s: set(s.where.gpu_avoid) & {s.where.gpu, *s.where.gpu_any_of},
+        "it names a card that is asked for",
+    ),
+    (
+        "where.volume",
+        lambda s: s.where.volume and s.where.cloud == "community",
+        "network volumes are in secure data centres only; leave where.cloud away",
+    ),
+    (
+        "where.volume_gb",
+        lambda s: (
+            s.where.on.is_rented and not s.where.volume and s.where.volume_gb < LEAST_VOLUME_GB
+        ),
+        f"a pod needs a disk of {LEAST_VOLUME_GB} GB or more that outlives its container",
     ),
 )
 """Path, whether it contradicts the rest, and why."""

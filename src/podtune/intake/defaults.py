@@ -6,6 +6,9 @@ from typing import Final
 DEFAULT_BASE_MODEL: Final = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """Apache-2.0, and small enough to train on any machine in minutes."""
 
+SUGGESTED_MODEL: Final = "Qwen/Qwen3-8B"
+"""Named where somebody rents a machine and says no model: Apache-2.0, fits cards of 24 GB and up."""
+
 WHY: Final[Mapping[str, str]] = {
     "base_model.name": "small enough to train on this machine in minutes; Apache-2.0",
     "base_model.revision": "the copy found is used as it is",
@@ -67,3 +70,12 @@ WHY: Final[Mapping[str, str]] = {
     "evaluate.samples": "as many as fit a screen",
 }
 """Spec path -> the reason of its default. Paths that the plan computes give their reason there."""
+
+WHY_RENTED: Final[Mapping[str, str]] = {
+    "where.gpu": "what costs least in the end",
+    "where.gpu_any_of": "any card that holds it",
+    "where.max_usd": "somebody has to say it",
+    "where.max_hours": "what the ceiling pays, 24 h at most",
+    "deliver.store": "over the machine's own port, straight to this machine",
+}
+"""The reasons that are others on a rented machine."""

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from podtune.core.errors import NotFoundError, SpecError, UnsupportedError
 from podtune.core.plan import FieldNote, Origin
 from podtune.core.request import TrainingRequest
-from podtune.core.spec import Place, TrainingSpec, field_paths, flatten, nest, text_fields
+from podtune.core.spec import AUTO, Place, TrainingSpec, field_paths, flatten, nest, text_fields
 from podtune.intake import specfile
 from podtune.intake.contradictions import refuse_contradictions
-from podtune.intake.defaults import DEFAULT_BASE_MODEL, WHY
+from podtune.intake.defaults import DEFAULT_BASE_MODEL, SUGGESTED_MODEL, WHY, WHY_RENTED
 
 _COLUMNS: Final = "data.columns."
 
@@ -53,16 +53,33 @@ def resolve(request: TrainingRequest) -> Resolved:
         raise _spec_error(error) from error
     refuse_unbuilt(spec)
     refuse_contradictions(spec)
+    _refuse_unnamed_model(spec, stated)
+    why = {**WHY, **WHY_RENTED} if spec.where.on.is_rented else WHY
     notes = {
         path: FieldNote(
             path=path,
             value=value,
             origin=Origin.STATED if path in stated else Origin.ASSUMED,
-            why="you said so" if path in stated else WHY.get(path, ""),
+            why="you said so" if path in stated else why.get(path, ""),
         )
         for path, value in flatten(spec).items()
     }
     return Resolved(spec, notes)
+
+
+def _refuse_unnamed_model(spec: TrainingSpec, stated: Mapping[str, object]) -> None:
+    """Raise where a machine is to be rented and nobody says for which model.
+
+    Raises:
+        SpecError: the default model is for trying things here; it is not worth money.
+    """
+    if spec.where.on.is_rented and "base_model.name" not in stated:
+        raise SpecError(
+            "a rented machine costs money: say which base model it is to train",
+            code="model_needed",
+            hint=f"--model {SUGGESTED_MODEL}, or any other name of the Hub",
+            context={"suggested_model": SUGGESTED_MODEL},
+        )
 
 
 def parse_assignment(text: str) -> tuple[str, object]:
@@ -142,13 +159,18 @@ def refuse_unknown(stated: Mapping[str, object]) -> None:
 _UNBUILT: Final[Sequence[tuple[str, Callable[[TrainingSpec], object], str]]] = (
     (
         "where.on",
-        lambda s: s.where.on is not Place.LOCAL,
-        "rented machines are not built yet; use --on local",
+        lambda s: s.where.on is Place.RUNPOD_SERVERLESS,
+        "serverless endpoints are not built yet; use --on runpod or local",
+    ),
+    (
+        "where.nodes",
+        lambda s: s.where.on.is_rented and s.where.nodes > 1,
+        "several rented machines together are not built yet; use where.count",
     ),
     (
         "deliver.store",
-        lambda s: s.deliver.store != "direct",
-        "only direct (this machine) is built yet",
+        lambda s: not s.where.on.is_rented and s.deliver.store != "direct",
+        "only for rented machines; deliver.to says where the adapter goes",
     ),
     ("deliver.callback_url", lambda s: s.deliver.callback_url, "callbacks are not built yet"),
     ("deliver.export", lambda s: s.deliver.export, "exports are not built yet"),
@@ -156,15 +178,28 @@ _UNBUILT: Final[Sequence[tuple[str, Callable[[TrainingSpec], object], str]]] = (
     ("where.deadline", lambda s: s.where.deadline, "not built yet; use where.max_hours"),
     (
         "deliver.public",
-        lambda s: s.deliver.public,
-        "publishing is not built; adapters stay private",
+        lambda s: s.deliver.public and not (s.deliver.to or "").startswith("hf://"),
+        "only a model repository can be public: deliver.to=hf://org/name",
     ),
     *(
-        (f"where.{name}", lambda s, name=name: getattr(s.where, name), "only for rented machines")
-        for name in ("gpu_any_of", "gpu_avoid", "volume", "region", "min_vram_gib", "registry_auth")
+        (
+            f"where.{name}",
+            lambda s, name=name: not s.where.on.is_rented and getattr(s.where, name),
+            "only for rented machines",
+        )
+        for name in (
+            "gpu_any_of", "gpu_avoid", "volume", "region", "min_vram_gib", "registry_auth",
+            "keep_on_failure_min",
+        )
     ),
-)
-"""Fields whose values later releases bring: path, whether it is asked for, what to do."""
+    (
+        "where.image",
+        lambda s: not s.where.on.is_rented and s.where.image != AUTO,
+        "only for rented machines",
+    ),
+)  # fmt: skip
+"""Fields whose values are not for this place, or come with later releases: path, whether it is asked
+for, what to do."""
 
 
 def refuse_unbuilt(spec: TrainingSpec) -> None:

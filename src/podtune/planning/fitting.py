@@ -76,6 +76,14 @@ def fit(spec: TrainingSpec, facts: BaseModelFacts, device: Device, load: Load) -
     raise _unfit(spec, smallest, device, load)
 
 
+def runs(spec: TrainingSpec, facts: BaseModelFacts, device: Device, load: Load) -> bool:
+    """Whether a settled spec runs on a device as it stands: its memory, and bf16 in hardware."""
+    if spec.training.precision == "bf16" and not device.bf16 and device.kind == "cuda":
+        return False
+    (choice,) = candidates(spec, facts, device, load.world)
+    return estimate(spec, facts, device, load, choice).total <= share(device, load)
+
+
 def candidates(
     spec: TrainingSpec, facts: BaseModelFacts, device: Device, world: int
 ) -> Iterator[Choice]:

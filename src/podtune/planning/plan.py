@@ -15,7 +15,7 @@ from podtune.core.plan import (
     TimeEstimate,
     TokenCounts,
 )
-from podtune.core.spec import AUTO, AdapterKind, TrainingSpec, flatten, nest
+from podtune.core.spec import AUTO, AdapterKind, Place, TrainingSpec, flatten, nest
 from podtune.core.units import duration, short_count
 from podtune.data.lengths import Lengths
 from podtune.planning import duration as durations
@@ -26,7 +26,14 @@ from podtune.planning.adaptation import (
     substituted,
 )
 from podtune.planning.fitting import Fitted, Load, fit
-from podtune.planning.schedule import Conditions, Decision, decide, save_steps, shortened
+from podtune.planning.schedule import (
+    Conditions,
+    Decided,
+    Decision,
+    decide,
+    save_steps,
+    shortened,
+)
 
 LONG_S: Final = 1800.0
 """A job over this says so before it starts and offers `--minutes`."""
@@ -59,25 +66,37 @@ def plan(given: PlanInput) -> Plan:
             or more devices are asked for than there are.
     """
     _refuse_missing_devices(given.spec, given.device)
-    decided = decide(given.spec.training, _conditions(given))
+    return settled(given, decided(given))
+
+
+def decided(given: PlanInput) -> Decided:
+    """What data and model decide, whatever the device."""
+    return decide(given.spec.training, _conditions(given))
+
+
+def settled(given: PlanInput, decided: Decided) -> Plan:
+    """The plan on `given.device`.
+
+    Raises:
+        SpecError: it does not fit the device's memory, or `--minutes` hold too little of it.
+    """
     schedule = decided.schedule
-    fitted = _fitted(given, decided.values, schedule)
+    fitted = fit(given.spec, given.facts, given.device, load(given, decided))
     values = {**decided.values, **_held(given, fitted)}
-    settled = _fill(given.spec, values)
-    speed = _time(given, settled, schedule, answers=0).tokens_per_second
+    spec = _fill(given.spec, values)
+    speed = _time(given, spec, schedule, answers=0).tokens_per_second
     if given.minutes is not None:
-        schedule = shortened(schedule, speed, given.minutes, float(settled.training.epochs))
+        schedule = shortened(schedule, speed, given.minutes, float(spec.training.epochs))
         if schedule.left_out:
             why = f"--minutes {given.minutes:g} at {speed:.0f} tokens/s"
             values["training.max_steps"] = Decision(schedule.steps, why)
             if "training.save_steps" in values:
                 values["training.save_steps"] = save_steps(schedule.steps)
-            settled = _fill(settled, values)
-    answers = _answers(settled, given.validation_rows)
-    time = _time(given, settled, schedule, answers=answers)
+            spec = _fill(spec, values)
+    time = _time(given, spec, schedule, answers=answers_of(spec, given.validation_rows))
     return Plan(
-        spec=settled,
-        fields=_notes(settled, given.notes, values),
+        spec=spec,
+        fields=_notes(spec, given.notes, values),
         report=given.report,
         validation_report=given.validation_report,
         base_model=given.facts,
@@ -86,8 +105,8 @@ def plan(given: PlanInput) -> Plan:
         schedule=schedule,
         memory=fitted.needed,
         time=time,
-        adapted_layers=adaptation(settled.adapter, given.facts, fitted.choice.kind).targets,
-        warnings=(*given.warnings, *_warnings(given, settled, schedule, time)),
+        adapted_layers=adaptation(spec.adapter, given.facts, fitted.choice.kind).targets,
+        warnings=(*given.warnings, *_warnings(given, spec, schedule, time)),
     )
 
 
@@ -119,22 +138,21 @@ def _refuse_missing_devices(spec: TrainingSpec, device: Device) -> None:
     )
 
 
-def _fitted(given: PlanInput, values: Mapping[str, Decision], schedule: Schedule) -> Fitted:
-    """The adapter, bits, precision and checkpointing that fit the planned rows."""
-    options = given.spec.training
+def load(given: PlanInput, decided: Decided) -> Load:
+    """What a pass of the planned rows holds, and on how many processes."""
+    options, values = given.spec.training, decided.values
     row = options.max_length if options.max_length != AUTO else values["training.max_length"].value
     micro = (
         options.micro_batch if options.micro_batch != AUTO else values["training.micro_batch"].value
     )
     per_pass = int(row) * int(micro)  # pyright: ignore[reportArgumentType]
     total = max(1, sum(given.lengths.train))
-    load = Load(
+    return Load(
         tokens_per_pass=per_pass,
         trained_per_pass=int(per_pass * sum(given.lengths.trained) / total),
         local=given.spec.where.count,
-        world=schedule.world,
+        world=decided.schedule.world,
     )
-    return fit(given.spec, given.facts, given.device, load)
 
 
 def _held(given: PlanInput, fitted: Fitted) -> dict[str, Decision]:
@@ -153,8 +171,9 @@ def _held(given: PlanInput, fitted: Fitted) -> dict[str, Decision]:
             f"it fits so{spared}" if choice.checkpointing else "it fits without; a third faster",
         ),
         "training.sharding": (choice.sharding, _why_sharding(choice.sharding, _world(spec))),
-        "where.gpu": (device.kind, f"found here: {device.name}"),
     }
+    if spec.where.on is Place.LOCAL:
+        choices["where.gpu"] = (device.kind, f"found here: {device.name}")
     flat = flatten(spec)
     return {path: Decision(*pair) for path, pair in choices.items() if flat[path] == AUTO}
 
@@ -212,7 +231,7 @@ def _warnings(
             "weights of 16 bits lose updates smaller than a 256th of them; full fine-tuning in "
             "fp32 (--set training.precision=fp32) keeps all"
         )
-    if time.training_s > LONG_S:
+    if time.training_s > LONG_S and spec.where.on is Place.LOCAL:
         words.append(
             f"this takes about {duration(time.total_s)} here; --minutes 30 trains as much as 30 "
             "minutes hold"
@@ -229,15 +248,27 @@ def _fill(spec: TrainingSpec, values: dict[str, Decision]) -> TrainingSpec:
 def _time(
     given: PlanInput, spec: TrainingSpec, schedule: Schedule, *, answers: int
 ) -> TimeEstimate:
-    tokens = schedule.steps * schedule.tokens_per_step
-    work = durations.work(spec, given.device, schedule.world, tokens=tokens, answers=answers)
-    key = durations.speed_key(given.device, work.precision)
-    return durations.estimate(
-        given.facts, given.device, work, reached_flops=given.reached_speeds.get(key)
+    return timed(given, spec, schedule, given.device, answers=answers)[0]
+
+
+def timed(
+    given: PlanInput, spec: TrainingSpec, schedule: Schedule, device: Device, *, answers: int
+) -> tuple[TimeEstimate, bool]:
+    """How long a settled spec takes on a device, and whether a run on one like it was measured."""
+    work = durations.work(
+        spec,
+        device,
+        schedule.world,
+        tokens=schedule.steps * schedule.tokens_per_step,
+        answers=answers,
+        passes=schedule.steps * schedule.accumulation,
     )
+    reached = given.reached_speeds.get(durations.speed_key(device, work, given.facts))
+    return durations.estimate(given.facts, device, work, reached_flops=reached), reached is not None
 
 
-def _answers(spec: TrainingSpec, validation_rows: int) -> int:
+def answers_of(spec: TrainingSpec, validation_rows: int) -> int:
+    """Answers that are generated before and after the training together."""
     if not spec.evaluate.before_after:
         return 0
     return 2 * min(spec.evaluate.samples, validation_rows)

@@ -47,6 +47,8 @@ class Located(NamedTuple):
     config: Mapping[str, object]
     weights_here: bool
     download_bytes: int | None = None
+    is_restricted: bool = False
+    """Gated or private on the Hub: whoever fetches it needs a token."""
 
 
 def locate(spec: BaseModelSpec, models_dir: Path, *, prefer_package: bool = False) -> Located:
@@ -97,6 +99,7 @@ def locate(spec: BaseModelSpec, models_dir: Path, *, prefer_package: bool = Fals
         config=_config_of(model.folder),
         weights_here=model.weights_here,
         download_bytes=None if model.weights_here else model.download_bytes,
+        is_restricted=model.is_restricted,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from podtune.core.errors import CredentialsError, NotFoundError, PodtuneError, StateError
 from podtune.core.redact import scrub
+from podtune.storage import hub_names
 from podtune.storage.hub_downloads import Patience, TruncatedError, complete
 
 SMALL_FILES: Final = ("*.json", "*.jinja")
@@ -37,6 +38,8 @@ class HubModel(NamedTuple):
     folder: Path
     weights_here: bool
     download_bytes: int | None
+    is_restricted: bool = False
+    """Gated or private: who has no token does not get it. Unknown, so False, from the cache alone."""
 
 
 def find(name: str, revision: str | None) -> HubModel:
@@ -71,7 +74,8 @@ def _find_online(name: str, revision: str | None) -> HubModel:
         raise NotFoundError(
             f"{name!r} has no safetensors weights",
             code="model_not_found",
-            hint="GGUF and pickled repositories are not trained on; use the original model",
+            hint="GGUF and pickled repositories are not trained on; use the original model: "
+            f"{hub_names.words(name, hf.HfApi()) or hub_names.original(name)}",
         )
     # By the name asked for, so that the cache knows it too when the Hub does not answer.
     folder = Path(
@@ -87,7 +91,9 @@ def _find_online(name: str, revision: str | None) -> HubModel:
         )
     )
     here = all((folder / f).exists() for f in weights)
-    return HubModel(name, folder.name, folder, here, sum(files[f] for f in weights))
+    is_restricted = bool(info.gated) or bool(info.private)
+    size = sum(files[f] for f in weights)
+    return HubModel(name, folder.name, folder, here, size, is_restricted)
 
 
 def fetch(
@@ -221,7 +227,8 @@ def _fault(name: str, revision: str | None, error: Exception) -> PodtuneError:
         return NotFoundError(
             f"no model {name!r}{at} on the Hub",
             code="model_not_found",
-            hint="check the spelling; a private model needs HF_TOKEN",
+            hint=f"{'' if revision else _nearest_words(name)}check the spelling; a private model "
+            "needs HF_TOKEN",
         )
     if isinstance(error, errors.HFValidationError):
         return NotFoundError(
@@ -242,6 +249,11 @@ def _fault(name: str, revision: str | None, error: Exception) -> PodtuneError:
             hint="check the network and try again; what was fetched is kept",
         )
     raise error
+
+
+def _nearest_words(name: str) -> str:
+    words = hub_names.words(name, _client().HfApi())
+    return f"{words} " if words else ""
 
 
 def _is_transient(error: Exception) -> bool:

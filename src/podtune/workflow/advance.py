@@ -7,62 +7,30 @@ through `terminating`, and `done` needs proof that nothing runs.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from datetime import timedelta
+from typing import Any, Final
 
-from podtune.core.artifact import Artifact
-from podtune.core.errors import PodtuneError
-from podtune.core.events import WorkerResult
-from podtune.core.job import Instance, Job, TerminationProof
+from podtune.core.errors import PodtuneError, UnavailableError
+from podtune.core.job import Job
+from podtune.core.limits import DEFAULTS, Limits
 from podtune.core.states import Desired, JobPhase, Outcome
 from podtune.core.units import duration
+from podtune.workflow import rented
+from podtune.workflow.steps import Effect, Patch, Seen, cancelled, failed, leave
+
+DELIVERY_PATIENCE: Final = timedelta(hours=1)
+"""How long a store that does not answer is asked again to take a finished adapter; nothing is rented
+any more by then."""
 
 
-class Effect(StrEnum):
-    """Something to be done outside the database; each can be repeated without harm."""
-
-    CHECK_DATA = "check_data"
-    STAGE = "stage"
-    LAUNCH = "launch"
-    VERIFY = "verify"
-    TERMINATE = "terminate"
-    RECEIPT = "receipt"
-
-
-class Seen(NamedTuple):
-    """What is known of the world at one moment. Results of effects are None until they are in."""
-
-    now: datetime
-    slot_free: bool = True
-    """Whether another worker may run now."""
-    running: bool | None = None
-    """Whether the recorded instance runs; None when there is none."""
-    result: WorkerResult | None = None
-    """The worker's last word for this attempt."""
-    data_checked: bool = False
-    staged: bool = False
-    launched: Instance | None = None
-    artifact: Artifact | None = None
-    proof: TerminationProof | None = None
-    receipt_written: bool = False
-    error: PodtuneError | None = None
-    """How the effect asked for last failed."""
-
-
-class Patch(NamedTuple):
-    """Changes to the row, what to do after they are committed, and a line for the log."""
-
-    changes: Mapping[str, Any] = {}
-    effect: Effect | None = None
-    note: str | None = None
-
-
-def advance(job: Job, seen: Seen) -> Patch:
-    """The next step of a job."""
-    leaving = job.phase in (JobPhase.TERMINATING, JobPhase.NOTIFYING, JobPhase.DONE)
-    if job.desired is Desired.CANCELLED and not leaving:
-        return _leave(Outcome.CANCELLED, "cancelled", "cancelled by the user", "podtune resume JOB")
+def advance(job: Job, seen: Seen, limits: Limits = DEFAULTS) -> Patch:
+    """The next step of a job; on a rented machine its middle is `workflow.rented`'s."""
+    if job.is_rented:
+        patch = rented.step(job, seen, limits)
+        if patch is not None:
+            return patch
+    elif job.desired is Desired.CANCELLED and not job.is_leaving:
+        return cancelled()
     return _STEPS[job.phase](job, seen)
 
 
@@ -79,7 +47,7 @@ def _queued(job: Job, seen: Seen) -> Patch:
 
 def _validating(job: Job, seen: Seen) -> Patch:
     if seen.error:
-        return _failed(seen.error)
+        return failed(seen.error)
     if not seen.data_checked:
         return Patch(effect=Effect.CHECK_DATA)
     return Patch({"phase": JobPhase.STAGING}, note="data is as planned")
@@ -87,7 +55,7 @@ def _validating(job: Job, seen: Seen) -> Patch:
 
 def _staging(job: Job, seen: Seen) -> Patch:
     if seen.error:
-        return _failed(seen.error)
+        return failed(seen.error)
     if not seen.staged:
         return Patch(effect=Effect.STAGE)
     return Patch({"phase": JobPhase.PROVISIONING}, note="order written")
@@ -95,7 +63,7 @@ def _staging(job: Job, seen: Seen) -> Patch:
 
 def _provisioning(job: Job, seen: Seen) -> Patch:
     if seen.error:
-        return _failed(seen.error)
+        return failed(seen.error)
     if job.intent_at is None:
         name = instance_name(job)
         return Patch({"intent_at": seen.now, "instance_name": name}, note=f"will launch {name}")
@@ -111,7 +79,7 @@ def _training(job: Job, seen: Seen) -> Patch:
     if seen.result is not None:
         if seen.result.ok:
             return Patch({"phase": JobPhase.RETRIEVING}, note="worker finished")
-        return _leave(
+        return leave(
             Outcome.FAILED,
             seen.result.error_code or "training_failed",
             seen.result.error_message or "the training failed",
@@ -119,14 +87,14 @@ def _training(job: Job, seen: Seen) -> Patch:
         )
     limit = job.plan.spec.where.max_hours
     if limit and job.started_at and seen.now - job.started_at > timedelta(hours=limit):
-        return _leave(
+        return leave(
             Outcome.TIMED_OUT,
             "timed_out",
             f"the limit of {duration(limit * 3600)} (where.max_hours) has passed",
             "`podtune resume JOB` goes on from the last checkpoint for as long again",
         )
     if seen.running is False:
-        return _leave(
+        return leave(
             Outcome.FAILED,
             "worker_lost",
             "the worker ended without a word (killed, or the machine ran out of memory)",
@@ -137,7 +105,7 @@ def _training(job: Job, seen: Seen) -> Patch:
 
 def _retrieving(job: Job, seen: Seen) -> Patch:
     if seen.error:
-        return _failed(seen.error)
+        return failed(seen.error)
     if seen.artifact is None:
         return Patch(effect=Effect.VERIFY)
     return Patch(
@@ -159,6 +127,9 @@ def _notifying(job: Job, seen: Seen) -> Patch:
     done = {"phase": JobPhase.DONE, "finished_at": seen.now}
     if job.outcome is not Outcome.COMPLETED:
         return Patch(done, note=str(job.outcome))
+    patient = seen.now - (job.proof.absent_at if job.proof else seen.now) < DELIVERY_PATIENCE
+    if isinstance(seen.error, UnavailableError) and patient:
+        return Patch(effect=Effect.RECEIPT)
     if seen.error:
         lost = {"outcome": Outcome.FAILED, **_error_columns(seen.error)}
         return Patch({**done, **lost}, note=f"no receipt: {seen.error.message}")
@@ -171,26 +142,8 @@ def _done(job: Job, seen: Seen) -> Patch:
     return Patch()
 
 
-def _failed(error: PodtuneError) -> Patch:
-    return _leave(Outcome.FAILED, error.code, error.message, error.hint)
-
-
 def _error_columns(error: PodtuneError) -> dict[str, Any]:
     return {"error_code": error.code, "error_message": error.message, "advice": error.hint}
-
-
-def _leave(outcome: Outcome, code: str, message: str, advice: str | None) -> Patch:
-    """The one exit: whatever happened, what runs is ended first."""
-    return Patch(
-        {
-            "phase": JobPhase.TERMINATING,
-            "outcome": outcome,
-            "error_code": code,
-            "error_message": message,
-            "advice": advice,
-        },
-        note=f"{outcome}: {message}",
-    )
 
 
 _STEPS: Final[Mapping[JobPhase, Callable[[Job, Seen], Patch]]] = {

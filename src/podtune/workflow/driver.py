@@ -22,7 +22,7 @@ class Pace(NamedTuple):
 PACE: Final = Pace()
 
 
-def run(
+def run(  # noqa: PLR0913 - wiring, called once
     store: JobStore,
     reconciler: Reconciler,
     *,
@@ -30,17 +30,18 @@ def run(
     pace: Pace = PACE,
     stop: threading.Event | None = None,
     is_dead: Callable[[str], bool] = lambda holder: False,
+    account: str | None = None,
 ) -> str:
     """Drive until there is nothing left to do, the lease is lost, or `stop` is set.
 
-    Returns why it ended: `busy` (somebody else drives), `idle`, `lease lost` or `stopped`.
+    `account` is whose rented machines this driver sees; others read it in the lease. Returns why it ended: `busy` (somebody else drives), `idle`, `lease lost` or `stopped`.
     """
     stop = stop or threading.Event()
     idle_for = 0.0
     while True:
         other = store.lease_holder()
         dead = other if other and other != holder and is_dead(other) else None
-        token = store.take_lease(holder, pace.lease_s, dead=dead)
+        token = store.take_lease(holder, pace.lease_s, dead=dead, account=account)
         if token is None:
             return "busy"
         try:

@@ -6,19 +6,21 @@ token and is refused once another driver has taken over.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, and_, exists, func, insert, select, update
 
 from podtune.core.errors import ConflictError, NotFoundError, PodtuneError
 from podtune.core.job import Instance, Job, TerminationProof
 from podtune.core.states import Desired, JobPhase
+from podtune.workflow import intents, lease
 from podtune.workflow.database import open_database, synced
-from podtune.workflow.tables import events, instances, jobs, leases
-
-DRIVER_LEASE = "driver"
+from podtune.workflow.intents import Intent
+from podtune.workflow.tables import events, instances, jobs
 
 
 class LeaseLostError(PodtuneError):
@@ -135,8 +137,10 @@ class JobStore:
                 row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
                 _log(connection, job_id, row.attempt, row.phase, "cancel requested", self._now())
 
-    def reopen(self, job: Job) -> Job:
+    def reopen(self, job: Job, account: str | None = None) -> Job:
         """Begin another attempt of a finished job that did not complete.
+
+        `account` is who pays for it where it is rented.
 
         Raises:
             ConflictError: somebody else reopened it first.
@@ -155,6 +159,14 @@ class JobStore:
                     instance_id=None,
                     intent_at=None,
                     started_at=None,
+                    rung=0,
+                    first_intent_at=None,
+                    deadline=None,
+                    salvage_at=None,
+                    left_at=None,
+                    kept_until=None,
+                    hindrance=None,
+                    account=account,
                     outcome=None,
                     error_code=None,
                     error_message=None,
@@ -169,23 +181,45 @@ class JobStore:
             _log(connection, job.id, job.attempt + 1, JobPhase.QUEUED, "resumed", now)
         return self.get(job.id)
 
-    def apply(self, job: Job, changes: Mapping[str, Any], note: str | None, token: int) -> Job:
+    def apply(
+        self,
+        job: Job,
+        changes: Mapping[str, Any],
+        note: str | None,
+        token: int,
+        *,
+        void: bool = False,
+    ) -> Job:
         """Write a patch of the workflow, if this driver still holds the lease.
 
-        A patch that holds an intent is on disk before this returns.
+        A patch that holds an intent is on disk before this returns, its order with its price in the
+        same transaction. `void` closes the order that stood until now as one that made nothing.
 
         Raises:
             LeaseLostError: another driver took over; nothing was written.
         """
         values = {name: _column(value) for name, value in changes.items()}
-        with self._engine.connect() as connection:
-            if "intent_at" in changes:
-                with synced(connection), connection.begin():
-                    self._write(connection, job, values, note, token)
-            else:
-                with connection.begin():
-                    self._write(connection, job, values, note, token)
+        intends = changes.get("intent_at") is not None
+        with (
+            self._engine.connect() as connection,
+            synced(connection) if intends else nullcontext(),
+            connection.begin(),
+        ):
+            self._write(connection, job, values, note, token)
+            if void:
+                intents.close_void(connection, job)
+            if intends:
+                intents.open_(connection, job, changes)
         return self.get(job.id)
+
+    def orders(self, *job_ids: str) -> Sequence[Intent]:
+        """Every machine ordered for some jobs, oldest first."""
+        with self._engine.connect() as connection:
+            return intents.of(connection, job_ids)
+
+    def spent(self, *job_ids: str) -> Mapping[str, Decimal]:
+        """Dollars spent so far by our own meter, all attempts, by job; none for what rented nothing."""
+        return intents.spent(self.orders(*job_ids), self._clock())
 
     def record_instance(self, job: Job, instance: Instance) -> None:
         """Remember an instance for ever."""
@@ -201,6 +235,7 @@ class JobStore:
                         started_at=_micros(instance.started_at),
                     )
                 )
+            intents.note_instance(connection, instance)
 
     def record_absence(self, job: Job, proof: TerminationProof) -> None:
         """Note that every instance of the job's attempt is proved gone."""
@@ -210,54 +245,47 @@ class JobStore:
                 .where(and_(instances.c.job == job.id, instances.c.attempt == job.attempt))
                 .values(absent_at=_micros(proof.absent_at))
             )
+            intents.note_absence(connection, job, proof.absent_at)
 
-    def take_lease(self, holder: str, seconds: float, *, dead: str | None = None) -> int | None:
+    def take_lease(
+        self, holder: str, seconds: float, *, dead: str | None = None, account: str | None = None
+    ) -> int | None:
         """Take or renew the driver's lease; None when another holder has a live one.
 
         The token grows with every change of holder. `dead` is a holder whose process is known to
-        be gone: its lease need not be sat out.
+        be gone: its lease need not be sat out. `account` is whose machines the holder can see.
         """
-        now = self._now()
-        until = now + int(seconds * 1e6)
+        wanted = lease.Wanted(holder, self._now() + int(seconds * 1e6), account, dead)
         with self._engine.begin() as connection:
-            row = connection.execute(select(leases).where(leases.c.name == DRIVER_LEASE)).first()
-            if row is None:
-                connection.execute(
-                    insert(leases).values(name=DRIVER_LEASE, holder=holder, token=1, until=until)
-                )
-                return 1
-            if row.holder not in (holder, dead) and row.until > now:
-                return None
-            token = row.token if row.holder == holder else row.token + 1
-            connection.execute(
-                update(leases)
-                .where(leases.c.name == DRIVER_LEASE)
-                .values(holder=holder, token=token, until=until)
-            )
-            return token
+            return lease.take(connection, wanted, self._now())
 
     def lease_holder(self) -> str | None:
         """Who drives now; None when nobody does."""
         with self._engine.connect() as connection:
-            row = connection.execute(select(leases).where(leases.c.name == DRIVER_LEASE)).first()
-        return row.holder if row and row.until > self._now() else None
+            return lease.holder(connection, self._now())
+
+    def lease_account(self) -> str | None:
+        """The account of who drives now; None when nobody does, or it has none."""
+        with self._engine.connect() as connection:
+            return lease.account(connection, self._now())
+
+    def release(self, holder: str) -> None:
+        """End a lease whose holder was asked to leave: its writes are refused from now on."""
+        with self._engine.begin() as connection:
+            lease.revoke(connection, holder)
 
     def release_if_idle(self, holder: str) -> bool:
         """Give the lease back, unless there is work: the check and the release are one transaction."""
         with self._engine.begin() as connection:
             if connection.execute(select(exists().where(jobs.c.phase != JobPhase.DONE))).scalar():
                 return False
-            connection.execute(
-                update(leases)
-                .where(and_(leases.c.name == DRIVER_LEASE, leases.c.holder == holder))
-                .values(until=0)
-            )
+            lease.give_back(connection, holder)
             return True
 
     def _write(
         self, connection: Any, job: Job, values: dict[str, Any], note: str | None, token: int
     ) -> None:
-        held = exists().where(and_(leases.c.name == DRIVER_LEASE, leases.c.token == token))
+        held = lease.is_held(token)
         changed = connection.execute(
             update(jobs)
             .where(and_(jobs.c.id == job.id, jobs.c.attempt == job.attempt, held))
@@ -299,11 +327,17 @@ def _column(value: Any) -> Any:
 
 def _job(row: Row[Any]) -> Job:
     values: dict[str, Any] = {name: getattr(row, name) for name in jobs.columns.keys()}  # noqa: SIM118 - a column collection
-    for name in ("intent_at", "started_at", "created_at", "updated_at", "finished_at"):
+    for name in _TIMES:
         values[name] = None if values[name] is None else _time(values[name])
     values["plan"] = json.loads(values["plan"])
     values["proof"] = json.loads(values["proof"]) if values["proof"] else None
     return Job.model_validate(values)
+
+
+_TIMES: Final = (
+    "intent_at", "started_at", "first_intent_at", "deadline", "salvage_at", "left_at", "kept_until",
+    "created_at", "updated_at", "finished_at",
+)  # fmt: skip
 
 
 def _micros(moment: datetime) -> int:

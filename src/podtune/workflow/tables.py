@@ -1,10 +1,10 @@
-"""The tables of the job store. Times are integer microseconds UTC."""
+"""The tables of the job store. Times are integer microseconds UTC, money integer micro-dollars."""
 
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """`PRAGMA user_version` of a database this code can use."""
 
 metadata: Final = MetaData()
@@ -24,6 +24,14 @@ jobs: Final = Table(
     Column("instance_id", String(120)),
     Column("intent_at", BigInteger),
     Column("started_at", BigInteger),
+    Column("rung", Integer, nullable=False, server_default="0"),
+    Column("first_intent_at", BigInteger),
+    Column("deadline", BigInteger),
+    Column("salvage_at", BigInteger),
+    Column("left_at", BigInteger),
+    Column("kept_until", BigInteger),
+    Column("account", String(32)),
+    Column("hindrance", Text),
     Column("outcome", String(16)),
     Column("error_code", String(60)),
     Column("error_message", Text),
@@ -60,6 +68,29 @@ instances: Final = Table(
 )
 """Every instance ever seen; `absent_at` is set once its absence is proved."""
 
+intents: Final = Table(
+    "intents",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(120), nullable=False),
+    Column("job", String(40), ForeignKey("jobs.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("intent_at", BigInteger, nullable=False),
+    Column("deadline", BigInteger),
+    Column("micro_usd_per_hour", BigInteger, nullable=False),
+    Column("gpu", String(120)),
+    Column("region", String(60)),
+    Column("instance_id", String(120)),
+    Column("absent_at", BigInteger),
+    Index("intents_by_job", "job"),
+    Index("intents_by_name", "name"),
+)
+"""Every order of a rented machine, written before it is sent: our own meter of what is spent.
+
+An order costs from `intent_at` to `absent_at` (now, while it is open); one that is closed without an
+instance was refused or proved never to have been carried out, and costs nothing.
+"""
+
 leases: Final = Table(
     "leases",
     metadata,
@@ -67,5 +98,6 @@ leases: Final = Table(
     Column("holder", String(120), nullable=False),
     Column("token", Integer, nullable=False),
     Column("until", BigInteger, nullable=False),
+    Column("account", String(32)),
 )
-"""Who drives. Writes of a driver carry its token; a stale token is refused."""
+"""Who drives, and with which account. Writes of a driver carry its token; a stale token is refused."""

@@ -104,3 +104,15 @@ def _holder(settings):
         return store.lease_holder()
     finally:
         store.close()
+
+
+def test_a_driver_that_is_asked_to_leave_ends_and_a_stranger_is_left_alone():
+    command = [sys.executable, "-c", "import signal; signal.pause()"]
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    name = f"{socket.gethostname()}:{identity.of(psutil.Process(child.pid))}"
+    driver.ask_to_leave(f"elsewhere.example:{name.split(':', 1)[1]}")
+    driver.ask_to_leave(f"{name}0")
+    assert child.poll() is None
+    driver.ask_to_leave(name)
+    assert driver.is_dead(name)
+    child.wait()

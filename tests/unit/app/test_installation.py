@@ -113,3 +113,10 @@ def test_any_change_breaks_the_signature(home, changed):
 
 def test_words_are_random():
     assert len({installation.random_word(6) for _ in range(50)}) > 45
+
+
+def test_a_derived_secret_is_the_same_each_time_and_tells_nothing_of_the_key(home):
+    key = installation.signing_key(home)
+    assert key.derive("a") == key.derive("a") != key.derive("b")
+    assert len(bytes.fromhex(key.derive("a"))) == 32
+    assert key.private.hex() not in key.derive("a")

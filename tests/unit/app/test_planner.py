@@ -1,13 +1,23 @@
 """What a plan is made from: data and model of this machine, and nothing written while looking."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from podtune.app import planner
-from podtune.core.errors import DatasetError, NotFoundError, PodtuneError, SpecError
+from podtune.core.errors import (
+    CredentialsError,
+    DatasetError,
+    NotFoundError,
+    PodtuneError,
+    SpecError,
+)
 from podtune.core.plan import Origin
 from podtune.core.request import TrainingRequest
+from podtune.core.spec import BaseModelSpec, ModelSource
+from podtune.storage import base_models
 from support import homes, tiny_model
 from support.odd_server import OddServer, response
 
@@ -544,3 +554,65 @@ def test_processes_are_planned_as_far_as_the_machine_has_cores(user):
     with pytest.raises(SpecError, match=r"where\.count is 4096") as caught:
         homes.plan(user, where__count=4096)
     assert caught.value.code == "too_few_devices"
+
+
+# rented machines
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    """A stand-in cloud that the environment names."""
+    from podtune.testing.cloud import Cloud
+    from podtune.testing.server import CloudServer
+
+    with CloudServer(Cloud()) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def test_a_rented_plan_is_priced_by_the_cloud_of_the_environment(user, cloud):
+    plan = homes.plan(user, where__on="runpod", where__max_usd=1)
+    assert plan.price is not None
+    assert plan.price.first.offer.provider == "runpod"
+    assert 0 < plan.price.first.usd_p50 <= plan.price.max_usd == 1
+
+
+def test_a_missing_key_is_told_before_any_data_is_read(user, monkeypatch):
+    monkeypatch.delenv("RUNPOD_API_KEY", raising=False)
+    request = planner.source_request("nowhere.jsonl", {"where.on": "runpod", "base_model": "o/m"})
+    with pytest.raises(CredentialsError, match="RUNPOD_API_KEY is not set"):
+        planner.make_plan(request, homes.settings(user))
+
+
+def test_a_local_plan_needs_no_key_and_loads_no_http_client(user, root):
+    homes.model(user / "model")
+    program = (
+        "import sys; from podtune.app import planner; from support import homes; "
+        "from pathlib import Path; plan = homes.plan(Path(sys.argv[1])); "
+        "assert plan.price is None; sys.exit('httpx2' in sys.modules)"
+    )
+    path = f"{root / 'src'}:{root / 'tests'}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(user)],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": path, "HOME": str(user)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+
+
+def test_a_gated_model_needs_a_token_of_the_pods_own(user, cloud, monkeypatch):
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_x")
+    monkeypatch.delenv("PODTUNE_POD_HF_TOKEN", raising=False)
+    folder = homes.model(user / "gated")
+    found = base_models.Located(
+        "org/gated", "0" * 40, ModelSource.HUB, folder, base_models.locate(
+            BaseModelSpec(name=str(folder)), user
+        ).config, True, None, is_restricted=True,
+    )  # fmt: skip
+    monkeypatch.setattr(base_models, "locate", lambda *given, **options: found)
+    with pytest.raises(CredentialsError) as caught:
+        homes.plan(user, where__on="runpod", where__max_usd=1)
+    assert caught.value.code == "pod_token_needed"
+    monkeypatch.setenv("PODTUNE_POD_HF_TOKEN", "hf_x")
+    plan = homes.plan(user, where__on="runpod", where__max_usd=1)
+    assert plan.base_model.location is None

@@ -165,3 +165,18 @@ def test_progress_never_falls_between_tasks_nor_after_a_resume():
     assert seen == sorted(seen)
     assert seen[0] > 0
     assert 80 < seen[-1] < 100
+
+
+def test_events_that_a_gap_held_back_bring_their_facts_and_nothing_else():
+    late = event(EventKind.FACTS, facts={"train_tokens": 7, "steps": 1})
+    older = event(EventKind.WARNING, message="careful")
+    figures = step(2, 9.0)
+    newest = [
+        step(1, 3.0).model_copy(update={"seq": 1}),
+        event(EventKind.FACTS, facts={"steps": 10}).model_copy(update={"seq": 8}),
+        step(8, 1.0).model_copy(update={"seq": 9}),
+    ]
+    found = fold([*newest, late, older, figures])
+    assert (found.step, found.metrics.training_loss) == (8, 1.0)
+    assert found.facts == {"steps": 10, "train_tokens": 7}
+    assert found.warnings == ("careful",)

@@ -1,6 +1,7 @@
 """A receipt holds only as long as nobody touches it, its files, its signature or its proof."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -12,7 +13,7 @@ from podtune.core.errors import ArtifactError, NotFoundError
 from podtune.core.job import TerminationProof
 from podtune.core.states import JobPhase, Outcome
 from podtune.storage import artifact_folder
-from support import artifacts, build
+from support import artifacts, build, rented_jobs
 
 FACTS = {"steps": 40, "final_loss": 1.5, "train_rows": 19, "versions": {"torch": "2.13.0"}}
 ABSENCE = TerminationProof(instance_id="12:3", ended=2, absent_at=build.NOW, method="looked")
@@ -162,3 +163,21 @@ def test_a_signed_receipt_that_names_no_files_is_refused(folder, key, receipt):
     receipts.write(receipt.model_copy(update={"artifact": {}}), key, folder)
     with pytest.raises(ArtifactError):
         receipts.verify(folder, key.public_base64)
+
+
+def test_a_rented_job_s_receipt_tells_what_was_quoted_allowed_and_spent(folder):
+    job = rented_jobs.job(JobPhase.NOTIFYING, outcome=Outcome.COMPLETED)
+    artifact = artifact_folder.verify(folder, artifact_folder.checksums(folder))
+    rental = receipts.Rental(
+        usd=Decimal("0.1234567"), usd_per_hour=Decimal("0.40"), machines=1, gpu="NVIDIA A40",
+        region="EU-1", image="img", billed_usd=None,
+    )  # fmt: skip
+    made = receipts.make(job, Folded(facts=FACTS), artifact, folder, ABSENCE, rental)
+    cost = {k: v for k, v in made.cost.items() if k != "reason"}
+    assert cost == {
+        "usd_quoted": 0.4, "usd_quoted_p90": 0.8, "ceiling_usd": 5.0, "usd": 0.123457,
+        "usd_per_hour": 0.4, "usd_billed": None,
+    }  # fmt: skip
+    assert made.machine["gpu"] == "NVIDIA A40"
+    assert made.machine["name"] == rented_jobs.NAME
+    assert made.machine["instance"] == "pod1"

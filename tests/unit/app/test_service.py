@@ -1,23 +1,35 @@
 """The verbs of the service on a home of its own; drivers are recorded, never started."""
 
+from datetime import timedelta
+
 import pytest
 
-from podtune.app import driver
+from podtune.app import driver, wiring
 from podtune.app.service import Service
+from podtune.app.settings import runpod_access
+from podtune.app.standing import Standing
 from podtune.core.errors import (
     ArtifactError,
+    BalanceError,
     ConflictError,
+    CredentialsError,
     DatasetError,
     NotFoundError,
     PodtuneError,
     StateError,
     UnsupportedError,
 )
+from podtune.core.job import Instance, TerminationProof
 from podtune.core.states import Desired, JobPhase, Outcome, WireStatus
 from podtune.data import canonical
 from podtune.storage import archive, artifact_folder
-from podtune.workflow.store import JobStore
-from support import homes
+from podtune.testing.clock import RealClock
+from podtune.testing.cloud import Cloud
+from podtune.testing.executor import NoPods
+from podtune.testing.options import CloudOptions
+from podtune.testing.server import CloudServer
+from podtune.workflow.store import JobStore, LogEntry
+from support import build, homes, rented_jobs
 from support.odd_server import OddServer, response
 
 
@@ -401,3 +413,112 @@ def test_closing_twice_is_closing(service, job):
     service.close()
     service.close()
     assert service.job(job.id).id == job.id
+
+
+KEY = "rpa_ANOTHERACCOUNT000000000000000000000000"
+
+
+@pytest.fixture
+def account(monkeypatch):
+    """A stand-in cloud with money and without machines, and the variables that lead to it."""
+    with CloudServer(Cloud(RealClock(), 1, NoPods(), CloudOptions())) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server.cloud
+
+
+def rented_plan(user, **price):
+    """A plan for RunPod on real rows."""
+    made = homes.plan(user)
+    ladder = rented_jobs.plan(**price)
+    where = ladder.spec.where
+    spec = made.spec.model_copy(update={"where": where})
+    return made.model_copy(update={"spec": spec, "price": ladder.price})
+
+
+def test_a_rented_job_needs_no_libraries_here_and_remembers_who_pays(
+    service, user, account, monkeypatch
+):
+    monkeypatch.setattr("podtune.app.service.TRAINING_LIBRARIES", ("no_such_library",))
+    job = service.submit(rented_plan(user))
+    assert job.is_rented
+    assert job.account == wiring.account_of(runpod_access())
+    assert KEY not in str(job)
+    assert service.status(job.id).cost_usd == 0
+    assert service.standing(job).money() == "$0.00 of $5.00"
+
+
+def test_a_ceiling_that_the_account_cannot_pay_is_refused_before_anything_is_written(
+    service, user, account, settings
+):
+    with pytest.raises(BalanceError):
+        service.submit(rented_plan(user, max_usd="26"))
+    assert not settings.home.exists()
+
+
+def test_without_a_key_nothing_is_rented(service, user, monkeypatch, settings):
+    monkeypatch.delenv("RUNPOD_API_KEY", raising=False)
+    with pytest.raises(CredentialsError):
+        service.submit(rented_plan(user))
+    assert not settings.home.exists()
+
+
+def test_a_resumed_job_has_what_is_left_of_its_ceiling(service, user, account, settings):
+    job = service.submit(rented_plan(user, max_usd="1"))
+    store = JobStore(settings.database, clock=lambda: build.NOW + timedelta(hours=3))
+    token = store.take_lease("tests:0:0", 10)
+    wanted = {
+        "intent_at": build.NOW, "instance_name": "pt-o-j-1-x1",
+        "deadline": build.NOW + timedelta(hours=2), "first_intent_at": build.NOW,
+    }  # fmt: skip
+    ordered = store.apply(job, wanted, "orders", token)
+    store.record_instance(ordered, Instance(id="p", name="pt-o-j-1-x1", started_at=build.NOW))
+    gone = build.NOW + timedelta(hours=2.5)
+    proof = TerminationProof(instance_id="p", absent_at=gone, method="m")
+    store.record_absence(ordered, proof)
+    done = {"phase": JobPhase.DONE, "outcome": Outcome.FAILED, "proof": proof}
+    store.apply(ordered, done, None, token)
+    store.close()
+    assert service.status(job.id).cost_usd == 1.0
+    with pytest.raises(ConflictError) as caught:
+        service.resume(job.id)
+    assert caught.value.code == "over_budget"
+
+
+def test_rented_and_local_jobs_do_not_wait_for_each_other(service, user, account, settings):
+    rented = service.submit(rented_plan(user))
+    local = service.submit(homes.plan(user))
+    store = JobStore(settings.database)
+    token = store.take_lease("tests:0:0", 10)
+    store.apply(rented, {"phase": JobPhase.TRAINING}, None, token)
+    store.close()
+    assert service.before(service.job(local.id)) == []
+
+
+def test_a_driver_without_the_account_is_asked_to_go_by_a_command_that_has_it(
+    service, user, account, settings, spawned, monkeypatch
+):
+    job = service.submit(rented_plan(user))
+    store = JobStore(settings.database)
+    holder = driver.holder_name()
+    token = store.take_lease(holder, 60, account=None)
+    store.apply(job, {"hindrance": "waits: no key"}, "waits: no key", token)
+    asked = []
+    monkeypatch.setattr(driver, "ask_to_leave", asked.append)
+    spawned.clear()
+    other = Service(settings)
+    other.jobs()
+    other.job(job.id)
+    assert asked == [holder]
+    assert spawned == [settings.home]
+    assert store.lease_holder() is None
+    other.close()
+    store.close()
+
+
+def test_everything_of_a_rented_job_is_followed_to_its_end(service, user, account, settings):
+    job = service.submit(rented_plan(user))
+    homes.finish(settings, job, Outcome.FAILED)
+    seen = list(service.follow(job.id))
+    assert [one.message for one in seen if isinstance(one, LogEntry)] == ["submitted", "done"]
+    assert any(isinstance(one, Standing) for one in seen)

@@ -101,6 +101,32 @@ def test_a_worker_gets_what_it_needs(monkeypatch):
     assert found["PYTHONUNBUFFERED"] == "1"
 
 
+def test_a_container_sees_how_libraries_are_fetched_and_no_secret(tmp_path):
+    (tmp_path / ".config" / "pip").mkdir(parents=True)
+    (tmp_path / ".config" / "pip" / "pip.conf").touch()
+    found = settings.container_environment(
+        {
+            **SECRETS,
+            "HOME": str(tmp_path),
+            "PIP_DEFAULT_TIMEOUT": "9",
+            "https_proxy": "http://127.0.0.1:3128",
+            "OMP_NUM_THREADS": "1",
+        }
+    )
+    assert found == {
+        "PIP_CACHE_DIR": str(tmp_path / ".cache" / "pip"),
+        "PIP_CONFIG_FILE": str(tmp_path / ".config" / "pip" / "pip.conf"),
+        "PIP_DEFAULT_TIMEOUT": "9",
+        "https_proxy": "http://127.0.0.1:3128",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def test_pips_own_variables_win_in_a_container(tmp_path):
+    given = {"HOME": str(tmp_path), "PIP_CACHE_DIR": "/c", "PIP_CONFIG_FILE": "/f"}
+    assert settings.container_environment(given) == {"PIP_CACHE_DIR": "/c", "PIP_CONFIG_FILE": "/f"}
+
+
 def test_the_driver_gets_everything_and_its_home(monkeypatch):
     monkeypatch.setenv("RUNPOD_API_KEY", "rpa_x")
     given = settings.Settings(
@@ -178,3 +204,34 @@ def test_cards_that_the_user_lets_be_seen(monkeypatch, visible, cards):
     else:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert settings.visible_cards() == cards
+
+
+def test_the_hub_by_its_own_variables(monkeypatch):
+    for name in ("HF_TOKEN", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    assert (settings.hub_access().url, settings.hub_access().token) == (
+        "https://huggingface.co",
+        None,
+    )
+    monkeypatch.setenv("HF_TOKEN", "hf_planted_token")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9/")
+    found = settings.hub_access()
+    assert (found.url, found.key()) == ("http://127.0.0.1:9", "hf_planted_token")
+    assert "planted" not in repr(found)
+
+
+def test_supabase_by_its_own_variables(monkeypatch):
+    monkeypatch.delenv("SUPABASE_SERVICE_ROLE_KEY", raising=False)
+    monkeypatch.setenv("SUPABASE_URL", "https://x.supabase.co/")
+    assert settings.supabase_access() is None
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "planted")
+    found = settings.supabase_access()
+    assert (found.url, found.service_key.get_secret_value()) == ("https://x.supabase.co", "planted")
+
+
+@pytest.mark.parametrize("variable", ["HF_ENDPOINT", "SUPABASE_URL"])
+def test_no_key_is_sent_over_plain_http(monkeypatch, variable):
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "planted")
+    monkeypatch.setenv(variable, "http://storage.example")
+    with pytest.raises(SpecError, match=variable):
+        {"HF_ENDPOINT": settings.hub_access, "SUPABASE_URL": settings.supabase_access}[variable]()

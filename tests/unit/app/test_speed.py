@@ -6,7 +6,7 @@ import pytest
 
 from podtune.app import speed
 from podtune.planning.duration import Work, flop_per_token
-from support import build
+from support import build, renting
 
 PLAN = build.plan()
 PER_TOKEN = flop_per_token(PLAN.base_model, Work("fp32", 1))
@@ -44,7 +44,17 @@ def test_the_speed_is_that_of_one_device(path):
     card = build.device("cuda").model_copy(update={"count": 4})
     four = build.plan({"where.count": 4, "training.packing": False}, device=card)
     speed.remember(path, four, 400.0, 80)
-    assert speed.reached(path) == {"cuda-fp16": pytest.approx(100.0 * PER_TOKEN)}
+    (reached,) = speed.reached(path).items()
+    assert reached[0].startswith("test cuda-fp16-2^")
+    assert reached[1] == pytest.approx(100.0 * PER_TOKEN)
+
+
+def test_a_later_rung_is_remembered_as_what_it_was(path):
+    plan = renting.plan()
+    last = plan.price.ladder[-1].device
+    speed.remember(path, plan, 500.0, 80, last)
+    (key,) = speed.reached(path)
+    assert key.startswith(f"{last.name}-bf16-")
 
 
 @pytest.mark.parametrize(("tokens", "steps"), [(200.0, 7), (0.0, 80), (-1.0, 80)])

@@ -11,7 +11,6 @@ import podtune
 from podtune.app import device, driver
 from podtune.cli import main
 from podtune.core.states import Outcome
-from podtune.planning.duration import speed_key
 from podtune.storage import base_models
 from support import homes
 
@@ -225,7 +224,9 @@ def test_an_error_for_programs(run, home, user):
         ["--epochs", "0"],
         ["--epochs", "nan"],
         ["--on", "moon"],
-        ["--on", "runpod"],
+        ["--on", "runpod-serverless"],
+        ["--on", "local", "--gpu", "A40"],
+        ["--store", "s3"],
         ["--minutes", "0"],
         ["--minutes", "-5"],
         ["--minutes", "inf"],
@@ -366,7 +367,7 @@ def test_a_detached_training_names_the_next_command(run, user):
 def test_hours_are_not_begun_unasked(run, home, user):
     found = device.detect()
     home.mkdir()
-    slow = {speed_key(found, precision): 1e5 for precision in ("fp32", "bf16")}
+    slow = {f"cpu-{found.cores}-{precision}": 1e5 for precision in ("fp32", "bf16")}
     (home / "speed.json").write_text(json.dumps(slow))
     options = ["train", user / "tickets.jsonl", "-m", user / "model", "--detach"]
     said = run(*options)

@@ -3,17 +3,20 @@
 import io
 import json
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from rich.console import Console
 
+from podtune.app.machine_view import MachineView
 from podtune.app.progress import Folded
+from podtune.app.standing import Standing
 from podtune.cli import job_view
 from podtune.core.events import Metrics
 from podtune.core.job import TerminationProof
 from podtune.core.states import JobPhase, Outcome, WorkerStage
 from podtune.core.wire import status_of
-from support import build
+from support import build, rented_jobs
 
 PROOF = TerminationProof(instance_id="1:2", ended=0, absent_at=build.NOW, method="looked [well]")
 FACTS = {
@@ -172,3 +175,40 @@ def test_a_held_out_loss_that_rose_again_is_said_so(tmp_path):
     assert "--epochs 3" in said
     assert job_view._risen(tmp_path, 2.15) == ""
     assert job_view._risen(tmp_path / "absent", 2.7) == ""
+
+
+def rented(phase=JobPhase.TRAINING, view=None, **changes):
+    return Standing(rented_jobs.job(phase, **changes), Decimal("0.12"), view, build.NOW, 120.0)
+
+
+def test_a_rented_job_for_programs_has_its_money():
+    value = job_view.job_json(rented().job, Decimal("0.1234567"))
+    assert (value["cost_usd"], value["ceiling_usd"]) == (0.123457, 5.0)
+    assert "cost_usd" not in job_view.job_json(build.job())
+
+
+def test_the_list_shows_what_rented_jobs_cost_and_what_may_leak():
+    standing = rented(JobPhase.TERMINATING, left_at=build.NOW - timedelta(minutes=5))
+    text = shown(
+        job_view.render_jobs, [standing.job, build.job(id="here")], {"demo-abc234": standing}
+    )
+    assert "$0.12 of $5.00" in text
+    assert "LEAK RISK" in text
+    assert "cost" not in shown(job_view.render_jobs, [build.job()])
+
+
+def test_the_state_of_a_rented_job_shows_machine_money_and_end():
+    standing = rented(
+        JobPhase.PROVISIONING,
+        MachineView(attempt=1, step="starting", detail="pulling 40 %", at=build.NOW),
+    )
+    status = status_of(standing.job, Folded().progress(), standing.spent)
+    text = shown(job_view.render_status, standing.job, status, Folded(), standing)
+    for words in ("$0.12 of $5.00 at $0.40/h", "pulling 40 %; pod pod1", "whatever happens"):
+        assert words in text
+
+
+def test_the_end_says_what_it_cost(tmp_path):
+    standing = rented(JobPhase.DONE, intent_at=None)
+    text = shown(job_view.render_end, standing.job, Folded(facts=FACTS), tmp_path, standing)
+    assert "$0.12 of $5.00; the machine is gone" in text

@@ -1,14 +1,20 @@
 """A running job on the screen, with and without a terminal."""
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from rich.console import Console
 
+from podtune.app.machine_view import MachineView
+from podtune.app.standing import Standing
 from podtune.cli.watch_view import BLOCKS, sparkline, watch
 from podtune.core.events import EventKind, Metrics, Task, TrainingEvent, WorkerResult
-from podtune.core.states import WorkerStage
+from podtune.core.handover import GpuUse
+from podtune.core.states import JobPhase, WorkerStage
+from podtune.workflow.store import LogEntry
+from support import build, rented_jobs
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -134,3 +140,49 @@ def test_a_terminal_shows_bars_and_the_last_figures():
 def test_a_failure_is_no_error_of_the_screen():
     failed = WorkerResult(ok=False, error_code="x")
     assert live(step(1), event(EventKind.RESULT, result=failed))
+
+
+def entry(message):
+    return LogEntry(NOW, 1, "provisioning", message)
+
+
+def standing(step="starting", phase=JobPhase.PROVISIONING, **changes):
+    seen = MachineView(attempt=1, step=step, at=build.NOW, **changes)
+    return Standing(rented_jobs.job(phase), Decimal("0.12"), seen, build.NOW, 120.0)
+
+
+def test_the_way_to_a_machine_is_told_in_plain_words():
+    lines = plain(
+        entry("submitted"),
+        entry("A40 had none free, trying RTX A6000 at $0.60 an hour"),
+        standing(detail="pulling runpod/pytorch"),
+        standing(detail="pulling runpod/pytorch"),
+        *(
+            standing(
+                "receiving", detail="sending the work", done_bytes=n * 10**6, total_bytes=4 * 10**7
+            )
+            for n in range(0, 41, 2)
+        ),
+        step(1),
+        standing("training", JobPhase.TRAINING),
+    )
+    text = "\n".join(lines)
+    assert "submitted" not in text
+    assert "A40 had none free, trying RTX A6000" in lines[0]
+    assert text.count("pulling runpod/pytorch") == 1
+    assert 5 <= text.count("sending the work") <= 11
+    assert lines[-1].startswith("train: 1/20")
+
+
+def test_a_terminal_shows_load_and_money():
+    card = GpuUse(util=93, memory_used_bytes=2**30, memory_total_bytes=2**31)
+    text = live(standing(detail="pulling"), standing("training", JobPhase.TRAINING, gpus=(card,)))
+    assert "pulling" in text
+    assert "GPU 93 %" in text
+    assert "$0.12 of $5.00 at $0.40/h" in text
+
+
+def test_a_leak_risk_is_said():
+    left = standing(phase=JobPhase.TERMINATING)
+    job = left.job.model_copy(update={"left_at": build.NOW - timedelta(minutes=5)})
+    assert any("LEAK RISK $0.40/h" in line for line in plain(left._replace(job=job)))

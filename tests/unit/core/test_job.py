@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from podtune.core.job import Instance, Job, TerminationProof, WorkerOrder
 from podtune.core.states import Desired, JobPhase, Outcome
-from support import build
+from support import build, rented_jobs
 
 
 def order(**changes):
@@ -88,3 +88,28 @@ def test_an_order_survives_json():
 def test_attempts_count_from_one():
     with pytest.raises(ValidationError, match="attempt"):
         order(attempt=0)
+
+
+def test_a_job_is_rented_when_its_plan_has_a_price():
+    assert rented_jobs.job().is_rented
+    assert not build.job().is_rented
+
+
+@pytest.mark.parametrize("phase", JobPhase)
+def test_a_job_leaves_once_its_outcome_is_settled(phase):
+    leaving = (JobPhase.TERMINATING, JobPhase.NOTIFYING, JobPhase.DONE)
+    assert build.job(phase=phase).is_leaving == (phase in leaving)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept", "since"), [(120, 0, None), (121, 0, 0), (121, 60, None), (200, 60, 60)]
+)
+def test_an_unwanted_machine_counts_from_when_it_was_not_wanted_any_more(seconds, kept, since):
+    left = rented_jobs.job(
+        JobPhase.TERMINATING,
+        left_at=build.NOW,
+        kept_until=build.NOW + timedelta(seconds=kept) if kept else None,
+    )
+    found = left.unproved_since(build.NOW + timedelta(seconds=seconds), 120)
+    assert found == (None if since is None else build.NOW + timedelta(seconds=since))
+    assert build.job(phase=JobPhase.TERMINATING).unproved_since(build.NOW, 0) is None

@@ -174,3 +174,22 @@ def test_memory_parts_add_up_to_the_total():
 
 def test_total_time_is_training_and_what_is_around_it():
     assert PLAN.time.total_s == PLAN.time.training_s + PLAN.time.around_s
+
+
+@pytest.mark.parametrize(
+    ("usd", "max_usd", "max_hours", "hours"),
+    [("0.50", "1", 4, 2.0), ("0.50", "5", 4, 4.0), ("0", "5", 4, 4.0)],
+)
+def test_a_machine_lives_as_long_as_hours_and_ceiling_allow(usd, max_usd, max_hours, hours):
+    price = build.price(build.offer(usd=usd), max_usd=max_usd, max_hours=max_hours)
+    assert price.life_hours(price.first) == pytest.approx(hours)
+
+
+def test_the_moment_prices_were_read_is_no_part_of_the_digest():
+    offer = build.offer()
+    later = offer.model_copy(
+        update={"fetched_at": build.NOW.replace(year=2027), "is_snapshot": True}
+    )
+    plans = [build.plan().model_copy(update={"price": build.price(one)}) for one in (offer, later)]
+    assert plans[0].digest == plans[1].digest
+    assert "2026" in plans[0].model_dump_json()

@@ -12,6 +12,7 @@ from podtune.core.spec import (
     DeliverSpec,
     EffectiveBatch,
     EvaluateSpec,
+    Place,
     TrainingOptions,
     TrainingSpec,
     WhereSpec,
@@ -306,3 +307,15 @@ def test_a_spec_survives_yaml_and_json(flat):
 def test_nest_joins_a_bare_model_with_its_revision():
     nested = nest({"base_model": "org/model", "base_model.revision": "v1"})
     assert nested == {"base_model": {"name": "org/model", "revision": "v1"}}
+
+
+@pytest.mark.parametrize(
+    ("place", "rented"), [("local", False), ("runpod", True), ("runpod-serverless", True)]
+)
+def test_a_place_costs_money_or_not(place, rented):
+    assert Place(place).is_rented is rented
+
+
+def test_cards_are_named_one_by_one_or_with_commas():
+    assert WhereSpec(gpu_avoid="L4, A40 ,").gpu_avoid == ("L4", "A40")
+    assert WhereSpec(gpu_any_of=["L4"]).gpu_any_of == ("L4",)

@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import example, given
@@ -191,3 +192,8 @@ def test_a_status_survives_json():
 def test_progress_refuses_what_it_does_not_know():
     with pytest.raises(ValidationError, match="percent"):
         Progress(percent=3)
+
+
+def test_what_a_rented_job_costs_is_on_the_wire():
+    assert status_of(JOB, Progress()).cost_usd == 0
+    assert status_of(JOB, Progress(), Decimal("0.1234567")).cost_usd == 0.123457

@@ -162,3 +162,19 @@ def test_the_secrets_do_not_show():
     assert SECRET not in shown
     assert "planted-token" not in shown
     assert SECRET not in presign(S3Object("bucket", "key"), credentials(), NOW)
+
+
+# Recorded with botocore on 2026-11-22, key `a b/adapter.tar.gz`, ExpiresIn=7200
+@pytest.mark.parametrize(
+    ("method", "signature"),
+    [
+        ("GET", "ce2e179aa263f3da19fcf707ac02b167884ddd2f9f9d32e15256cddc923d3468"),
+        ("PUT", "023bb6dbd6956ea8c9f5255f023d3e8375f0bdccb1d3a898cad1e101c046db72"),
+        ("HEAD", "5cbb0580a84aae96ce0bed6a500c695a4ff3a1752d8529864cb79a4877733348"),
+        ("DELETE", "2c7ac894ca27481bb4bd2c21caad338753f5fbed25825b2105c30e3b2211f8f9"),
+    ],
+)
+def test_botocore_signs_other_methods_alike(method, signature):
+    wanted = S3Object("my-bucket", "a b/adapter.tar.gz")
+    signed = presign(wanted, credentials(region="eu-central-1"), NOW, 7200, method)
+    assert signed.rpartition("X-Amz-Signature=")[2] == signature

@@ -7,6 +7,7 @@ from podtune.core.spec import TrainingSpec, nest
 from podtune.intake.contradictions import refuse_contradictions
 from support import build
 
+RENTED = {"where.on": "runpod"}
 QLORA, FULL = {"adapter.kind": "qlora"}, {"adapter.kind": "full"}
 
 
@@ -33,6 +34,11 @@ def spec(stated):
         ({"training.beta": 0.2}, "training.beta"),
         ({"method": "cpt", "training.beta": 0.2}, "training.beta"),
         ({"training.sharding": "fsdp"}, "training.sharding"),
+        ({**RENTED, "where.gpu": "A40", "where.gpu_any_of": ["L4"]}, "where.gpu_any_of"),
+        ({**RENTED, "where.gpu": "A40", "where.gpu_avoid": ["A40"]}, "where.gpu_avoid"),
+        ({**RENTED, "where.gpu_any_of": ["A40"], "where.gpu_avoid": ["A40"]}, "where.gpu_avoid"),
+        ({**RENTED, "where.volume": "v", "where.cloud": "community"}, "where.volume"),
+        ({**RENTED, "where.volume_gb": 9}, "where.volume_gb"),
     ],
 )
 def test_a_contradiction_is_refused_by_its_field(stated, field):
@@ -54,6 +60,10 @@ def test_a_contradiction_is_refused_by_its_field(stated, field):
         {"training.sharding": "fsdp", "where.nodes": 2},
         {"training.sharding": "ddp"},
         {"adapter.kind": "dora", "adapter.bits": 4},
+        {**RENTED, "where.gpu_any_of": ["A40"], "where.gpu_avoid": ["L4"]},
+        {**RENTED, "where.volume": "v", "where.volume_gb": 0},
+        {"where.volume_gb": 0},
+        {**RENTED, "base_model.source": "package"},
     ],
 )
 def test_what_agrees_is_taken(stated):

@@ -2,7 +2,7 @@ import pytest
 
 from podtune.core.plan import Origin
 from podtune.core.spec import AUTO, field_paths, flatten
-from podtune.intake.defaults import DEFAULT_BASE_MODEL, WHY
+from podtune.intake.defaults import DEFAULT_BASE_MODEL, SUGGESTED_MODEL, WHY, WHY_RENTED
 from support import build
 
 PLAN = build.plan()
@@ -37,7 +37,11 @@ def test_what_the_plan_decides_is_settled_by_it():
     assert [path for path in decided_by_the_plan() if settled[path] == AUTO] == []
 
 
-@pytest.mark.parametrize("why", WHY.values())
+def test_reasons_of_rented_machines_replace_others():
+    assert set(WHY_RENTED) < set(WHY)
+
+
+@pytest.mark.parametrize("why", [*WHY.values(), *WHY_RENTED.values()])
 def test_reasons_are_short_and_no_sentences(why):
     assert 1 <= len(why) <= 100
     assert not why.endswith(".")
@@ -53,3 +57,8 @@ def test_the_default_base_model_is_one_on_the_hub():
     owner, _, name = DEFAULT_BASE_MODEL.partition("/")
     assert owner
     assert "Instruct" in name
+
+
+def test_a_model_worth_renting_for_is_another():
+    assert "/" in SUGGESTED_MODEL
+    assert SUGGESTED_MODEL != DEFAULT_BASE_MODEL

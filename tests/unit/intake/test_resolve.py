@@ -7,7 +7,7 @@ from podtune.core.errors import NotFoundError, SpecError, UnsupportedError
 from podtune.core.plan import Origin
 from podtune.core.request import TrainingRequest
 from podtune.core.spec import TrainingSpec, field_paths, flatten
-from podtune.intake.defaults import DEFAULT_BASE_MODEL, WHY
+from podtune.intake.defaults import DEFAULT_BASE_MODEL, WHY, WHY_RENTED
 from podtune.intake.resolve import (
     parse_assignment,
     read_spec_file,
@@ -17,8 +17,7 @@ from podtune.intake.resolve import (
 )
 
 UNBUILT = {
-    "where.on": "runpod",
-    "deliver.store": "hf",
+    "where.on": "runpod-serverless",
     "deliver.callback_url": "https://x.example/done",
     "deliver.export": ["gguf"],
     "deliver.delete_after": True,
@@ -360,7 +359,7 @@ def test_contradictions_are_refused_after_what_is_not_built():
     with pytest.raises(SpecError, match="qlora holds the base model in 4 bits"):
         ask(adapter__kind="qlora", adapter__bits=16)
     with pytest.raises(UnsupportedError):
-        ask(adapter__kind="qlora", adapter__bits=16, where__on="runpod")
+        ask(adapter__kind="qlora", adapter__bits=16, where__on="runpod-serverless")
 
 
 def test_what_is_built_is_not_refused():
@@ -386,3 +385,66 @@ def test_all_unbuilt_fields_are_named_at_once():
 def test_resolving_refuses_what_is_not_built():
     with pytest.raises(UnsupportedError, match=r"deliver\.export: exports are not built yet"):
         ask(deliver__export=["gguf"])
+
+
+# rented machines
+
+
+ONLY_RENTED = {
+    "where.gpu_any_of": ["A40"],
+    "where.gpu_avoid": ["A40"],
+    "where.volume": "vol1",
+    "where.region": "EU-RO-1",
+    "where.min_vram_gib": 48,
+    "where.registry_auth": "reg1",
+    "where.keep_on_failure_min": 5,
+    "where.image": "me/mine:1",
+    "deliver.store": "hf",
+}
+
+
+@pytest.mark.parametrize(("path", "value"), ONLY_RENTED.items(), ids=str)
+def test_what_is_for_rented_machines_is_refused_here_and_taken_there(path, value):
+    with pytest.raises(UnsupportedError, match=rf"{path}: only for rented machines"):
+        refuse_unbuilt(spec_with({path: value}))
+    assert refuse_unbuilt(spec_with({path: value, "where.on": "runpod"})) is None
+
+
+def test_several_rented_machines_together_are_not_built():
+    with pytest.raises(UnsupportedError, match=r"where\.nodes: several rented"):
+        refuse_unbuilt(spec_with({"where.on": "runpod", "where.nodes": 2}))
+
+
+@pytest.mark.parametrize("to", [None, "./out", "s3://bucket/x"])
+def test_only_a_model_repository_can_be_public(to):
+    with pytest.raises(UnsupportedError, match=r"deliver\.public: only a model repository"):
+        refuse_unbuilt(spec_with({"deliver.public": True, "deliver.to": to}))
+    refuse_unbuilt(spec_with({"deliver.public": True, "deliver.to": "hf://org/name"}))
+
+
+@pytest.mark.parametrize("place", ["local", None])
+def test_here_the_default_model_will_do(place):
+    stated = {"where__on": place} if place else {}
+    assert ask(**stated).spec.base_model.name == DEFAULT_BASE_MODEL
+
+
+def test_a_rented_machine_needs_a_model_named():
+    with pytest.raises(SpecError) as caught:
+        ask(where__on="runpod", where__max_usd=5)
+    assert caught.value.code == "model_needed"
+    assert str(caught.value.hint).startswith("--model ")
+    assert caught.value.context["suggested_model"] in str(caught.value.hint)
+    ask(where__on="runpod", base_model="org/model")
+
+
+def test_reasons_of_a_rented_machine_are_its_own():
+    _, notes = ask(where__on="runpod", base_model="org/model")
+    for path, why in WHY_RENTED.items():
+        assert notes[path].why == why
+        assert why != WHY[path]
+    assert notes["where.disk_gb"].why == WHY["where.disk_gb"]
+
+
+def test_cards_can_be_named_with_commas():
+    spec, _ = ask(where__on="runpod", base_model="o/m", where__gpu_any_of="A40, RTX A6000")
+    assert spec.where.gpu_any_of == ("A40", "RTX A6000")

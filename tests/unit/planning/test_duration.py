@@ -5,7 +5,7 @@ import pytest
 from podtune.core.plan import Device
 from podtune.planning import duration, model_facts
 from podtune.storage.base_models import PACKAGE_CONFIG
-from support import build
+from support import build, renting
 
 PLAIN = duration.Work("fp32", 1)
 
@@ -110,9 +110,59 @@ def test_answers_cost_time_around_the_training(facts):
     assert some.training_s == none.training_s
 
 
-@pytest.mark.parametrize("kind", ["cuda", "mps"])
-def test_an_unmeasured_accelerator_says_that_it_is_assumed(facts, kind):
-    assert f"assumed for {kind}" in estimate(facts, device(kind)).basis
+def test_an_unmeasured_accelerator_says_that_it_is_assumed(facts):
+    assert "assumed for mps" in estimate(facts, device("mps")).basis
+    assert "assumed from its size of x" in estimate(facts, device("cuda")).basis
+    known = device("cuda").model_copy(update={"name": "NVIDIA A40"})
+    assert "assumed from the data sheet of NVIDIA A40" in estimate(facts, known).basis
+
+
+def card(name, memory_gib=48):
+    return build.device("cuda", memory_gib, bf16=True).model_copy(update={"name": name})
+
+
+def large():
+    return renting.QWEN3_8B
+
+
+def test_a_card_is_as_fast_as_its_row_says():
+    slow, fast = (
+        estimate(large(), card(name), precision="bf16").tokens_per_second
+        for name in ("NVIDIA A40", "NVIDIA H100 80GB HBM3")
+    )
+    assert fast / slow == pytest.approx(989 / 149.7)
+
+
+def test_a_large_model_on_a_card_by_hand():
+    found = estimate(large(), card("NVIDIA A100 80GB PCIe"), precision="bf16", bits=16)
+    per_token = duration.flop_per_token(large(), duration.Work("bf16", 1))
+    assert found.tokens_per_second == pytest.approx(312e12 * 0.35 / per_token)
+
+
+@pytest.mark.parametrize(
+    ("changes", "factor"),
+    [({"bits": 4}, duration.CARD_4_BIT_SLOWER), ({"precision": "fp32"}, 8.0)],
+)
+def test_what_is_slower_on_a_card(changes, factor):
+    plain = estimate(large(), card("NVIDIA A40"), precision="bf16", bits=16)
+    slower = estimate(large(), card("NVIDIA A40"), **{"precision": "bf16", "bits": 16, **changes})
+    assert slower.training_s == pytest.approx(factor * plain.training_s)
+
+
+def test_a_small_model_is_bound_by_the_number_of_passes(facts):
+    bound = estimate(facts, card("NVIDIA H200"), precision="bf16", passes=100)
+    assert bound.training_s == pytest.approx(100 * duration.CARD_LAYER_S * facts.layers)
+    assert bound.tokens_per_second == pytest.approx(10_000 / bound.training_s)
+
+
+def test_a_measured_card_names_itself(facts):
+    found = estimate(facts, card("NVIDIA A40"), passes=1e6, reached_flops=1e13)
+    assert found.basis == "the last run on NVIDIA A40"
+    assert found.training_s < 1000
+
+
+def test_loading_a_large_model_onto_a_card_takes_time(facts):
+    assert estimate(large(), card("x")).around_s > estimate(facts, card("x")).around_s + 30
 
 
 def test_the_total_is_training_and_what_is_around(facts):
@@ -125,8 +175,13 @@ def test_the_total_is_training_and_what_is_around(facts):
     [
         (device(cores=2), "cpu-2-fp32"),
         (device(cores=8), "cpu-8-fp32"),
-        (device("cuda", cores=8), "cuda-fp32"),
+        (device("cuda", cores=8), "x-fp32-2^27"),
     ],
 )
-def test_speeds_of_processors_are_kept_by_core_count(given, key):
-    assert duration.speed_key(given, "fp32") == key
+def test_speeds_are_kept_by_cores_or_by_card_and_size_of_the_model(facts, given, key):
+    assert duration.speed_key(given, PLAIN, facts) == key
+
+
+def test_speeds_in_4_bits_are_kept_apart():
+    given = duration.Work("bf16", 1, bits=4)
+    assert duration.speed_key(card("NVIDIA A40"), given, large()) == "NVIDIA A40-bf16-4bit-2^33"

@@ -200,3 +200,11 @@ def test_cards_are_used_whole_and_a_cpu_is_shared():
     load = fitting.Load(1, 1, 4, 4)
     assert fitting.share(card(80), load) == 80 * GIB
     assert fitting.share(card(80, kind="cpu"), load) == 20 * GIB
+
+
+def test_a_settled_spec_runs_where_its_memory_and_precision_are():
+    settled = build.plan(facts=QWEN3_8B, device=card(48)).spec
+    load = fitting.Load(2048, 1024, 1, 1)
+    assert fitting.runs(settled, QWEN3_8B, card(48), load)
+    assert not fitting.runs(settled, QWEN3_8B, card(16), load)
+    assert not fitting.runs(settled, QWEN3_8B, card(48, bf16=False), load)

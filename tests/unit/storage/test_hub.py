@@ -34,13 +34,15 @@ for verb, *arguments in steps:
                 "files": sorted(p.name for p in found.folder.rglob("*") if p.is_file()),
                 "weights_here": found.weights_here,
                 "download_bytes": found.download_bytes,
+                "is_restricted": found.is_restricted,
             })
         elif verb == "locate":
             found = base_models.locate(
                 BaseModelSpec.model_validate(arguments[0]), Path(arguments[1])
             )
             answers.append({"source": found.source, "revision": found.revision,
-                            "download_bytes": found.download_bytes, "config": dict(found.config)})
+                            "download_bytes": found.download_bytes, "config": dict(found.config),
+                            "is_restricted": found.is_restricted})
         else:
             seen = []
             slept = []
@@ -187,6 +189,16 @@ def test_a_gated_model_needs_credentials(model, cache, kind):
         assert "HF_TOKEN" in answer["hint"]
 
 
+def test_a_private_model_is_known_to_need_a_token(model, cache, tmp_path):
+    steps = [["find", "org/model", None], ["locate", {"name": "org/model"}, str(tmp_path)]]
+    with HubServer({"org/model": model}, token="hf_x", private=frozenset({"org/model"})) as running:
+        for answer in ask(running.url, cache, *steps, HF_TOKEN="hf_x"):
+            assert answer["is_restricted"]
+    with HubServer({"org/model": model}) as running:
+        for answer in ask(running.url, tmp_path / "other", *steps):
+            assert not answer["is_restricted"]
+
+
 def test_a_rejected_token_is_a_matter_of_credentials(model, cache):
     with HubServer({"org/model": model}, token="hf_good") as running:
         good, bad = (
@@ -274,6 +286,7 @@ def test_locate_takes_the_hub_and_says_what_a_download_costs(server, model, cach
         "revision": commit_of(model),
         "download_bytes": len(WEIGHTS),
         "config": {"model_type": "llama", "hidden_size": 64},
+        "is_restricted": False,
     }
 
 

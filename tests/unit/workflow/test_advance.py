@@ -11,7 +11,8 @@ from podtune.core.errors import ArtifactError, DatasetError, ProviderError, Stat
 from podtune.core.events import WorkerResult
 from podtune.core.job import Instance, TerminationProof
 from podtune.core.states import Desired, JobPhase, Outcome
-from podtune.workflow.advance import Effect, Patch, Seen, advance, instance_name
+from podtune.workflow.advance import advance, instance_name
+from podtune.workflow.steps import Effect, Patch, Seen
 from support import build
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -9,10 +9,13 @@ from podtune.core.artifact import Artifact
 from podtune.core.errors import ArtifactError, DatasetError
 from podtune.core.events import EventKind, TrainingEvent, WorkerResult
 from podtune.core.job import Instance, TerminationProof
+from podtune.core.spec import Place
 from podtune.core.states import Desired, JobPhase, Outcome, WorkerStage
 from podtune.providers.base import InstanceState
 from podtune.workflow.folder import JobFolder
-from podtune.workflow.reconciler import RETRY_S, Reconciler
+from podtune.workflow.pauses import RETRY_S
+from podtune.workflow.reconciler import Reconciler
+from podtune.workflow.sites import Site
 from podtune.workflow.store import JobStore, LeaseLostError
 from support import build
 
@@ -132,12 +135,10 @@ class Bench:
     def another(self, *, executor=None, places=1) -> Reconciler:
         return Reconciler(
             self.store,
-            self.world,
-            self.world,
+            {Place.LOCAL: Site(self.world, self.world, places)},
             lambda job_id: JobFolder(self.folder / job_id),
             executor=executor or Inline(),
             clock=self.clock,
-            places=places,
         )
 
     def add(self, name="demo-1", **changes):

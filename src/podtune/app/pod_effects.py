@@ -1,0 +1,329 @@
+"""What the phases of a rented job do to the world: order, hand over, follow, bring home, end.
+
+Everything may run twice. What a machine does not answer yet is no failure here: the effect says what
+it heard, and `workflow.rented` decides how long that is good enough.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from pydantic import SecretStr
+
+from podtune.app import pod_order, receipts, staged_bundle
+from podtune.app.checkpoint_pulls import CheckpointPulls
+from podtune.app.effects import JobEffects
+from podtune.app.pod_logs import PodLogs
+from podtune.app.pod_news import PodNews
+from podtune.app.pod_view import PodView
+from podtune.app.settings import Settings, pod_hub_token
+from podtune.core.errors import ConflictError, DoubtfulError, PodtuneError, UnavailableError
+from podtune.core.handover import DeliverByPut, HandOver, NamedAddress
+from podtune.core.job import Instance, Job, TerminationProof
+from podtune.providers.runpod import account, images
+from podtune.providers.runpod.access import RunPodAccess
+from podtune.providers.runpod.client import RunPodClient
+from podtune.providers.runpod.orders import OrderBook
+from podtune.providers.runpod.pods import RunPodProvider
+from podtune.storage.places import BundleStore, DirectStore, StoreKey
+from podtune.storage.pod_port import PodPort
+from podtune.workflow.intents import Intent
+from podtune.workflow.ordering import REFUSED
+from podtune.workflow.rental import offer_of
+from podtune.workflow.steps import Heard
+
+log = logging.getLogger(__name__)
+
+SLICE_S: Final = 15.0
+"""How long one effect sends or fetches before the workflow looks again: a wish to cancel waits no
+longer than this."""
+
+RENEW_EVERY: Final = timedelta(minutes=30)
+"""Supabase's upload addresses live 2 hours (reference/test-peers.md 2, 2026-11-22)."""
+
+_BEGUN: Final = ("installing", "checking", "training")
+_OVER: Final = ("finished", "delivering", "delivered", "failed", "held")
+"""Phases of a machine (`podtune.core.handover.PodPhase`) on which its work is under way, and over."""
+
+
+class Tools(NamedTuple):
+    """What the effects work with besides the provider; tests give others."""
+
+    clock: Callable[[], datetime]
+    orders: Callable[[str], Sequence[Intent]]
+    """Everything ordered for a job (`JobStore.orders`)."""
+    port: Callable[[str, SecretStr], PodPort] = PodPort
+    """A client of a machine's port, by address and token."""
+    store: Callable[[Job], BundleStore] = lambda job: DirectStore()
+    """How bundle and artifact of a job travel."""
+
+
+class PodEffects(JobEffects):
+    """The effects of jobs on RunPod's pods."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        provider: RunPodProvider,
+        client: RunPodClient,
+        access: RunPodAccess,
+        tools: Tools,
+    ) -> None:
+        """Nothing is asked yet."""
+        super().__init__(settings)
+        self._provider, self._client, self._access = provider, client, access
+        self._tools = tools
+        logs = PodLogs(client, tools.clock)
+        self._view = PodView(settings.jobs, provider, logs, tools.clock)
+        self._news = PodNews(settings, logs, tools.clock)
+        self._checkpoints = CheckpointPulls(
+            settings.jobs, self._view, tools.clock, within_s=SLICE_S
+        )
+        self._ports: dict[str, PodPort] = {}
+        self._stores: dict[str, BundleStore] = {}
+        self._renewed: dict[str, datetime] = {}
+
+    def stage(self, job: Job) -> None:
+        """Write the order and the bundle."""
+        self._write_order(job)
+        staged_bundle.stage(job, self._folder(job).path)
+
+    def launch(self, job: Job) -> Instance:
+        """Order the machine under the job's name, or adopt it.
+
+        Raises:
+            ProviderError: see `podtune.providers.base.Provider.launch`.
+        """
+        self._view.show(job, "starting", f"ordering {offer_of(job).name}")
+        home, folder = self._settings.home, self._folder(job).path
+        request = pod_order.request(home, folder, job, self._settings)
+        try:
+            made = self._provider.launch(request)
+        except REFUSED as error:
+            # A refusal now says nothing of an order before it whose answer was lost.
+            if OrderBook(folder).open_since(request.name) is None:
+                raise
+            raise DoubtfulError(
+                f"{request.name} may exist, and cannot be looked for: {error.message}",
+                hint=error.hint,
+            ) from error
+        self._view.show(job, "starting", f"{made.id} is starting")
+        return made
+
+    def hand_over(self, job: Job) -> Heard:
+        """Say what is to be done and send the bundle, for some seconds at a time.
+
+        Raises:
+            ConflictError: the machine is another attempt's.
+        """
+        port = self._port(job)
+        try:
+            status = port.status()
+        except UnavailableError:
+            self._view.boot(job)
+            return Heard()
+        self._view.status(job, status)
+        if status.phase in _BEGUN or status.phase in _OVER:
+            return Heard(accepted=True, at=self._tools.clock())
+        try:
+            sent = self._send(job, port)
+        except UnavailableError as error:
+            log.info("job %s: hand-over: %s", job.id, error.message)
+            return Heard(at=self._tools.clock())
+        except ConflictError as error:
+            if error.code != "pod_begun":
+                raise
+            sent = True
+        return Heard(accepted=sent, at=self._tools.clock())
+
+    def pull(self, job: Job) -> Heard:
+        """Bring events, output and figures here: by the port, or by the log stream."""
+        port = self._port(job)
+        try:
+            status = port.status()
+            self._news.read(job, port, status)
+            self._view.status(job, status)
+            if status.phase == "training":
+                self._checkpoints.now_and_then(job, port)
+        except UnavailableError:
+            return self._news.by_stream(job, self._store(job))
+        return Heard(at=self._tools.clock())
+
+    def salvage(self, job: Job) -> Heard:
+        """Have the worker save and end; bring its last words and its newest checkpoint here."""
+        port = self._port(job)
+        try:
+            status = port.status()
+            self._view.status(job, status)
+            if status.phase not in _OVER:
+                port.cancel()
+                return Heard(at=self._tools.clock())
+            self._news.read(job, port, status)
+            whole = self._checkpoints.newest(job, port)
+        except UnavailableError:
+            return Heard()
+        return Heard(at=self._tools.clock(), saved=whole)
+
+    def fetch(self, job: Job) -> bool:
+        """Bring the artifact and the newest checkpoint here, for some seconds at a time.
+
+        Raises:
+            ArtifactError: what came is not what the machine has.
+        """
+        port = self._port(job)
+        try:
+            status = port.status()
+            self._view.status(job, status)
+            self._news.read(job, port, status)
+            if status.phase == "delivering":
+                self._renew(job, port)
+                return False
+            if status.phase == "delivered":
+                return self._fetch_from_store(job)
+            return self._fetch_by_port(job, port)
+        except UnavailableError:
+            return self._fetch_from_store(job)
+
+    def release(self, job: Job) -> None:
+        """Tell the machine that it may end; it is ended from here in any case."""
+        try:
+            self._port(job).release()
+        except PodtuneError as error:
+            log.info("job %s: release: %s", job.id, error.message)
+
+    def terminate(self, job: Job) -> TerminationProof | None:
+        """End the machine and everything of its name; proof of absence, or None (call again)."""
+        proof = self._provider.terminate(job.instance_name or "", job.instance_id)
+        if proof is None:
+            self._view.show(job, "ending", "waiting for the proof that it is gone")
+            return None
+        self._forget_bundle(job)
+        staged_bundle.remove(self._folder(job).path)
+        self._news.forget(job)
+        port = self._ports.pop(job.instance_id or "", None)
+        if port is not None:
+            port.close()
+        self._view.show(job, "gone", proof.method)
+        return proof
+
+    def receipt(self, job: Job) -> None:
+        """Sign and deliver as everywhere; then leave the adapter in the job's store, if it has one."""
+        super().receipt(job)
+        store, key = self._store(job), StoreKey(job.id, job.attempt)
+        store.keep(key, self._folder(job).artifact)
+        if job.plan.spec.deliver.delete_after:
+            store.remove(key, staged_bundle.staged(job, self._folder(job).path).sha256)
+
+    def _rental(self, job: Job) -> receipts.Rental | None:
+        now = self._tools.clock()
+        orders = self._tools.orders(job.id)
+        made = [order for order in orders if order.instance_id]
+        last = made[-1] if made else None
+        return receipts.Rental(
+            usd=sum((order.usd(now) for order in orders), Decimal(0)),
+            usd_per_hour=last.usd_per_hour if last else offer_of(job).hourly,
+            machines=len(made),
+            gpu=last.gpu if last else None,
+            region=last.region if last else None,
+            image=images.resolve(job.plan.spec.where.image),
+            billed_usd=self._billed(made),
+        )
+
+    def _billed(self, made: Sequence[Intent]) -> Decimal | None:
+        """The provider's figure for all machines; None while it lacks one of them."""
+        try:
+            amounts = [
+                account.billed(self._client, order.instance_id or "", order.intent_at)
+                for order in made
+            ]
+        except PodtuneError:
+            return None
+        known = [amount for amount in amounts if amount is not None]
+        return sum(known, Decimal(0)) if len(known) == len(made) else None
+
+    def _send(self, job: Job, port: PodPort) -> bool:
+        """Hand over and send what is missing; whether all of it is there."""
+        folder = self._folder(job).path
+        packed, facts = folder / staged_bundle.FILE, staged_bundle.staged(job, folder)
+        store, key = self._store(job), StoreKey(job.id, job.attempt)
+        until = job.deadline or self._tools.clock()
+        ticket = store.send(
+            packed,
+            facts.sha256,
+            key,
+            until,
+            self._view.progress(job, "waiting", "bringing the work to its store"),
+        )
+        port.hand_over(
+            HandOver(
+                job=job.id,
+                attempt=job.attempt,
+                bundle=ticket,
+                deliver=store.ticket(key, until),
+                secrets=pod_order.secrets(job, pod_hub_token()),
+                event_key=pod_order.event_key(self._settings.home, job),
+            )
+        )
+        if ticket.via != "port":
+            return True
+        return port.send_bundle(
+            packed,
+            within_s=SLICE_S,
+            on_progress=self._view.progress(job, "receiving", "sending the work"),
+        )
+
+    def _fetch_by_port(self, job: Job, port: PodPort) -> bool:
+        files = port.files()
+        progress = self._view.progress(job, "finished", "fetching the adapter")
+        if not files or not port.fetch_files(
+            self._folder(job).artifact, files, within_s=SLICE_S, on_progress=progress
+        ):
+            return False
+        try:
+            return self._checkpoints.newest(job, port)
+        except PodtuneError as error:  # the adapter is here; a checkpoint more is a comfort
+            log.info("job %s: no checkpoint: %s", job.id, error.message)
+            return True
+
+    def _fetch_from_store(self, job: Job) -> bool:
+        folder = self._folder(job).path
+        return self._store(job).fetch(StoreKey(job.id, job.attempt), folder) is not None
+
+    def _renew(self, job: Job, port: PodPort) -> None:
+        """Give the machine fresh addresses: some stores' live for 2 hours only."""
+        now = self._tools.clock()
+        if now - self._renewed.get(job.id, now - RENEW_EVERY) < RENEW_EVERY:
+            return
+        key = StoreKey(job.id, job.attempt)
+        ticket = self._store(job).ticket(key, job.deadline or now)
+        if isinstance(ticket, DeliverByPut):
+            archive, result = ticket.archive, ticket.result
+            port.renew(NamedAddress(name="archive", url=archive.url, headers=archive.headers))
+            port.renew(NamedAddress(name="result", url=result.url, headers=result.headers))
+        self._renewed[job.id] = now
+
+    def _forget_bundle(self, job: Job) -> None:
+        """Take the bundle out of the job's store, if it has one: it holds the rows."""
+        folder = self._folder(job).path
+        if not (folder / staged_bundle.FACTS).is_file():
+            return
+        try:
+            key = StoreKey(job.id, job.attempt)
+            self._store(job).forget(key, staged_bundle.staged(job, folder).sha256)
+        except (PodtuneError, OSError) as error:
+            log.warning("job %s: its bundle may still be in its store: %s", job.id, error)
+
+    def _store(self, job: Job) -> BundleStore:
+        if job.id not in self._stores:
+            self._stores[job.id] = self._tools.store(job)
+        return self._stores[job.id]
+
+    def _port(self, job: Job) -> PodPort:
+        pod = job.instance_id or ""
+        if pod not in self._ports:
+            url = self._access.port_url(pod, pod_order.PORT)
+            token = pod_order.token(self._settings.home, job)
+            self._ports[pod] = self._tools.port(url, token)
+        return self._ports[pod]

@@ -1,0 +1,179 @@
+"""HTTP with a rented machine's port: one request, one answer, one of our errors.
+
+While the machine boots, the vendor's proxy answers in its stead; only answers that carry the
+machine's own mark are its word. Everything that comes is bounded. Redirects are not followed, and
+the token stands in a header, never in an address or an error.
+"""
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import podtune
+from podtune.core.errors import (
+    ArtifactError,
+    ConflictError,
+    NotFoundError,
+    PodtuneError,
+    ProviderError,
+    UnavailableError,
+)
+from podtune.storage import access
+
+if TYPE_CHECKING:
+    import httpx2
+    from pydantic import SecretStr
+
+USER_AGENT: Final = f"podtune/{podtune.__version__}"
+"""Cloudflare refuses clients without a name of their own (runpod.md 1.1, 2026-11-22)."""
+
+MARK: Final = "x-podtune"
+"""Header of every answer that the machine itself gave."""
+
+CONNECT_S: Final = 10.0
+READ_S: Final = 60.0
+"""For the next bytes; the vendor's proxy ends a request after 100 s (runpod.md 3, 2026-11-22)."""
+
+MAX_ANSWER: Final = 8 * 2**20
+"""Bytes of an answer that is read into memory; events and log come in pieces of 4 MiB."""
+
+
+class Piece(NamedTuple):
+    """An answer in memory."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class PodWire:
+    """One machine's port."""
+
+    def __init__(
+        self, url: str, token: "SecretStr", *, transport: "httpx2.BaseTransport | None" = None
+    ) -> None:
+        """Nothing is sent yet.
+
+        Raises:
+            SpecError: http to another machine than this one.
+        """
+        import httpx2
+
+        self._url = access.checked(url, "the machine's port")
+        self._client = httpx2.Client(
+            transport=transport,
+            timeout=httpx2.Timeout(READ_S, connect=CONNECT_S),
+            follow_redirects=False,
+            headers={
+                "User-Agent": USER_AGENT,
+                "Authorization": f"Bearer {token.get_secret_value()}",
+            },
+        )
+
+    def close(self) -> None:
+        """Close connections."""
+        self._client.close()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | Iterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Piece:
+        """One request with an answer that fits into memory.
+
+        Raises:
+            UnavailableError: nobody answers there yet, or for the moment.
+            PodtuneError: as the machine says.
+        """
+        with self.stream(method, path, content=content, headers=headers) as answer:
+            blocks: list[bytes] = []
+            size = 0
+            for block in answer.iter_bytes():
+                size += len(block)
+                if size > MAX_ANSWER:
+                    raise ProviderError(
+                        f"the machine's answer to {path} is over {MAX_ANSWER} bytes",
+                        code="pod_answer",
+                    )
+                blocks.append(block)
+            return Piece(b"".join(blocks), dict(answer.headers))
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | Iterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> "Generator[httpx2.Response]":
+        """One request whose answer is read by the caller; errors as of `ask`."""
+        import httpx2
+
+        try:
+            with self._client.stream(
+                method, f"{self._url}/{path}", content=content, headers=dict(headers or {})
+            ) as answer:
+                if answer.is_success and MARK in answer.headers:
+                    yield answer
+                    return
+                raise self._refusal(answer, path)
+        except (httpx2.TransportError, httpx2.StreamError) as error:
+            raise UnavailableError(
+                f"the machine's port does not answer ({type(error).__name__})",
+                code="pod_unreachable",
+            ) from error
+
+    def _refusal(self, answer: "httpx2.Response", path: str) -> PodtuneError:
+        if MARK not in answer.headers:
+            return UnavailableError(
+                f"the machine's port is not there yet (the proxy at {urlsplit(self._url).hostname} "
+                f"answers {answer.status_code})",
+                code="pod_unreachable",
+            )
+        said = _said(answer)
+        reason = str(said.get("reason", ""))[:300] or f"status {answer.status_code}"
+        return _typed(answer.status_code, reason, said, path.partition("?")[0])
+
+
+def _said(answer: "httpx2.Response") -> Mapping[str, object]:
+    import json
+
+    body = b""
+    for block in answer.iter_bytes():
+        body += block
+        if len(body) > 64 * 1024:
+            return {}
+    try:
+        value: object = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def _typed(status: int, reason: str, said: Mapping[str, object], path: str) -> PodtuneError:
+    """The machine's own refusal as one of our errors."""
+    words = f"the machine refuses {path}: {reason}"
+    if status == 401:
+        return ProviderError(
+            words,
+            code="pod_refused_token",
+            hint="it was started by somebody else; `podtune cancel JOB` ends it",
+        )
+    if status == 404:
+        return NotFoundError(words)
+    if status == 409:
+        kind = said.get("kind")
+        return ConflictError(
+            words,
+            code=f"pod_{kind}" if kind in ("begun", "another", "busy") else "pod_conflict",
+            context={"received": said["received"]} if "received" in said else None,
+        )
+    if status == 422:
+        return ArtifactError(words, code="bundle_damaged")
+    if status >= 500:
+        return UnavailableError(words, code="pod_failed")
+    return ProviderError(words, code="pod_answer")

@@ -1,0 +1,141 @@
+"""One suite for every store: a bundle there, an artifact back, by the machine's own programs.
+
+The machine is real processes, S3 is a real server, Supabase and the Hub are stand-ins on loopback.
+What the machine is told is searched for keys of the account.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from podtune.core.handover import HandOver
+from podtune.egress.s3 import S3Credentials, S3Object, presign
+from podtune.storage.access import HubAccess, SupabaseAccess
+from podtune.storage.artifact_folder import checksums, sha256_file
+from podtune.storage.hub_account import HubAccount
+from podtune.storage.hub_store import HubStore
+from podtune.storage.places import BundleStore, DirectStore, StoreKey
+from podtune.storage.s3_store import S3, S3Store
+from podtune.storage.supabase import Supabase
+from podtune.storage.supabase_store import SupabaseStore
+from support import pod_bundles
+from support.hub_writes import POD, WRITER, WritableHub
+from support.pod_machine import JOB, KEY, Machine, eventually
+from support.s3_server import ACCESS_KEY, SECRET_KEY
+from support.supabase_server import SERVICE_KEY, SupabaseServer
+
+WHICH = StoreKey(JOB, 1)
+SECRETS = (WRITER, SECRET_KEY, SERVICE_KEY)
+
+
+@pytest.fixture
+def direct():
+    return DirectStore()
+
+
+@pytest.fixture
+def in_s3(s3, tmp_path):
+    account = S3Credentials(ACCESS_KEY, SecretStr(SECRET_KEY), endpoint_url=s3.url)
+    httpx2.put(presign(S3Object("contract", ""), account, method="PUT"))
+    return S3Store(S3(account), "contract", f"jobs/{tmp_path.name}")
+
+
+@pytest.fixture
+def in_supabase():
+    with SupabaseServer() as server:
+        yield SupabaseStore(Supabase(SupabaseAccess(server.url, SecretStr(SERVICE_KEY))))
+
+
+@pytest.fixture
+def on_the_hub(tmp_path):
+    with WritableHub(tmp_path / "hub") as hub:
+        account = HubAccount(HubAccess(SecretStr(WRITER), hub.url))
+        yield HubStore(account, tmp_path / "bundle.tar", pod_token=SecretStr(POD))
+
+
+@pytest.fixture
+def on_the_hub_without_a_token(tmp_path):
+    with WritableHub(tmp_path / "hub") as hub:
+        account = HubAccount(HubAccess(SecretStr(WRITER), hub.url))
+        yield HubStore(account, tmp_path / "bundle.tar")
+
+
+@pytest.fixture(
+    params=["direct", "in_s3", "in_supabase", "on_the_hub", "on_the_hub_without_a_token"]
+)
+def store(request) -> BundleStore:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def bundle(tmp_path, root):
+    program = (root / "runpod-worker" / "deliver_hub.py").read_text(encoding="utf-8")
+    return pod_bundles.write(tmp_path / "bundle.tar", deliver_hub=program)
+
+
+def message(store, bundle):
+    until = datetime.now(UTC) + timedelta(hours=1)
+    return HandOver(
+        job=WHICH.job,
+        attempt=WHICH.attempt,
+        bundle=store.send(bundle, sha256_file(bundle), WHICH, until),
+        deliver=store.ticket(WHICH, until),
+        secrets={"HF_TOKEN": SecretStr(POD)},
+        event_key=SecretStr(KEY),
+    )
+
+
+def test_a_bundle_there_and_an_artifact_back(store, bundle, tmp_path):
+    given = message(store, bundle)
+    told = given.model_dump_json()
+    assert not any(secret in told for secret in SECRETS)
+    machine = Machine(tmp_path / "machine")
+    del machine.environment["HF_HUB_OFFLINE"]  # the stand-in is the Hub here
+    with machine, machine.port() as port:
+        eventually(machine.is_up)
+        port.hand_over(given)
+        if given.bundle.via == "port":
+            assert port.send_bundle(bundle, within_s=20)
+        if given.deliver.via == "port":
+            eventually(lambda: port.status().phase == "finished")
+            assert port.fetch_files(tmp_path / "fetched" / "artifact", port.files(), within_s=20)
+            port.release()
+        eventually(machine.control.ended.is_set)
+        made = checksums(machine.folder / "job" / "artifact")
+        seen = machine.text() + json.dumps(machine.environment)
+    assert not any(secret in seen for secret in (*SECRETS, POD))
+    if given.deliver.via == "port":
+        folder = tmp_path / "fetched" / "artifact"
+    else:
+        assert store.outcome(WHICH).ok
+        folder = store.fetch(WHICH, tmp_path / "fetched")
+    assert folder == tmp_path / "fetched" / "artifact"
+    assert checksums(folder) == made
+    store.keep(WHICH, folder)
+    store.forget(WHICH, sha256_file(bundle))
+
+
+def test_before_anything_came_there_is_nothing(store, tmp_path):
+    assert store.outcome(WHICH) is None
+    assert store.fetch(WHICH, tmp_path / "none") is None
+
+
+def test_sending_twice_gives_the_same_bytes(store, bundle):
+    first, second = (message(store, bundle).bundle for _ in range(2))
+    assert (first.sha256, first.bytes) == (second.sha256, second.bytes)
+    for ticket in (first, second):
+        if ticket.via == "https":
+            content = httpx2.get(ticket.url.get_secret_value()).content
+            assert hashlib.sha256(content).hexdigest() == sha256_file(bundle)
+
+
+def test_removing_twice_is_success(store, bundle):
+    message(store, bundle)
+    for _ in range(2):
+        store.forget(WHICH, sha256_file(bundle))
+        store.remove(WHICH, sha256_file(bundle))
+    assert store.outcome(WHICH) is None

@@ -1,0 +1,324 @@
+"""What the phases of a rented job do, with the machine's far side in memory."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from podtune.app import machine_view, pod_order
+from podtune.app.pod_effects import PodEffects, Tools
+from podtune.app.settings import Settings
+from podtune.app.staged_bundle import FILE as BUNDLE
+from podtune.core.errors import (
+    ConflictError,
+    CredentialsError,
+    DoubtfulError,
+    ProviderError,
+    UnavailableError,
+)
+from podtune.core.events import EventKind, TrainingEvent
+from podtune.core.handover import (
+    Address,
+    BundleByHttps,
+    DeliverByPut,
+    DeliveredResult,
+    RemoteCheckpoint,
+    RemoteFile,
+    signed_line,
+)
+from podtune.core.job import WorkerOrder
+from podtune.core.states import JobPhase, WorkerStage
+from podtune.providers.runpod.access import RunPodAccess
+from podtune.providers.runpod.client import RunPodClient
+from podtune.providers.runpod.orders import OrderBook
+from podtune.storage.places import DirectStore
+from podtune.workflow.folder import EventTail
+from podtune.workflow.intents import Intent
+from podtune.workflow.steps import Heard
+from support import build, rented_jobs
+from support.runpod_account import KEY, Time
+
+JOB = rented_jobs.job()
+SUM = "0" * 64
+
+
+class Store(DirectStore):
+    """A store that brings the bundle itself and takes the artifact."""
+
+    def __init__(self):
+        self.kept, self.removed, self.result, self.artifact = [], [], None, None
+
+    def send(self, bundle, sha256, key, expires_at, on_progress=None):
+        return BundleByHttps(sha256=sha256, bytes=bundle.stat().st_size, url=SecretStr("https://x"))
+
+    def ticket(self, key, expires_at):
+        return DeliverByPut(archive=Address(url="https://a"), result=Address(url="https://r"))
+
+    def outcome(self, key):
+        return self.result
+
+    def fetch(self, key, into):
+        return self.artifact
+
+    def keep(self, key, folder):
+        self.kept.append(folder)
+
+    def remove(self, key, bundle_sha256=None):
+        self.removed.append(bundle_sha256)
+
+
+class Bench:
+    def __init__(self, tmp_path):
+        self.now = build.NOW
+        self.settings = Settings(home=tmp_path)
+        self.folder = self.settings.jobs / JOB.id
+        (self.folder / "data").mkdir(parents=True)
+        (self.folder / "data" / "train.jsonl").write_text("{}\n")
+        self.port, self.pods, self.store = rented_jobs.Port(), rented_jobs.Pods(), DirectStore()
+        self.orders, self.log_lines, self.billing = [], [], {"records": []}
+        time = Time()
+        access = RunPodAccess(SecretStr(KEY))
+        client = RunPodClient(
+            access, transport=httpx2.MockTransport(self.answer),
+            sleep=time.sleep, clock=time.monotonic,
+        )  # fmt: skip
+        tools = Tools(lambda: self.now, lambda job: self.orders, self.port, lambda job: self.store)
+        self.effects = PodEffects(self.settings, self.pods, client, access, tools)
+
+    def answer(self, request):
+        if "/billing/" in request.url.path:
+            return httpx2.Response(200, content=json.dumps(self.billing))
+        data = "".join(
+            f"id: {n}\ndata: {json.dumps({'source': 'container', 'line': line, 'ts': 't'})}\n\n"
+            for n, line in enumerate(self.log_lines)
+        )
+        return httpx2.Response(200, content=data.encode())
+
+    def event(self, seq):
+        return TrainingEvent(
+            job=JOB.id, attempt=1, seq=seq, time=build.NOW, kind=EventKind.STEP,
+            stage=WorkerStage.TRAINING, step=seq,
+        ).line()  # fmt: skip
+
+    def numbers(self):
+        return [e.seq for e in EventTail(self.folder / "events.jsonl").read()]
+
+    def view(self):
+        return machine_view.read(self.folder)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+def file(name, content=b"x"):
+    return RemoteFile(name=name, bytes=len(content), sha256=SUM)
+
+
+def test_staging_writes_order_and_bundle(bench):
+    bench.effects.stage(JOB)
+    order = WorkerOrder.model_validate_json((bench.folder / "order.json").read_bytes())
+    assert (order.job, order.attempt) == (JOB.id, 1)
+    assert (bench.folder / BUNDLE).stat().st_size > 10_000
+
+
+def test_a_machine_is_ordered_under_the_job_s_name(bench):
+    made = bench.effects.launch(JOB)
+    (request,) = bench.pods.requests
+    assert (made.id, request.name) == ("pod1", rented_jobs.NAME)
+    assert request.machine.offer.gpu == "NVIDIA A40"
+    assert bench.view().detail == "pod1 is starting"
+
+
+def test_the_work_is_handed_over_once_the_machine_answers(bench):
+    bench.effects.stage(JOB)
+    bench.port.answers = False
+    assert bench.effects.hand_over(JOB) == Heard()
+    assert bench.view().step == "starting"
+    bench.port.answers = True
+    assert bench.effects.hand_over(JOB) == Heard(accepted=True, at=build.NOW)
+    (said,) = bench.port.handed
+    assert said.bundle.via == "port"
+    assert bench.port.bundle == (bench.folder / BUNDLE).read_bytes()
+    assert said.event_key == pod_order.event_key(bench.settings.home, JOB)
+    assert bench.port.token == pod_order.token(bench.settings.home, JOB)
+    assert bench.port.url == "https://pod1-8466.proxy.runpod.net"
+    assert bench.view().done_bytes == bench.view().total_bytes > 0
+
+
+@pytest.mark.parametrize("phase", ["training", "finished", "failed", "held"])
+def test_an_attempt_that_began_never_gets_its_bundle_again(bench, phase):
+    bench.port.phase = phase
+    assert bench.effects.hand_over(JOB).accepted
+    assert bench.port.asked == ["status"]
+
+
+def test_a_machine_that_began_in_the_meantime_is_adopted_and_another_s_is_not(bench):
+    bench.effects.stage(JOB)
+    bench.port.refuses = ConflictError("begun", code="pod_begun")
+    assert bench.effects.hand_over(JOB).accepted
+    bench.port.refuses = ConflictError("another", code="pod_another")
+    with pytest.raises(ConflictError):
+        bench.effects.hand_over(JOB)
+
+
+def test_a_store_that_brings_the_bundle_spares_the_port(bench):
+    bench.store = Store()
+    bench.effects.stage(JOB)
+    assert bench.effects.hand_over(JOB).accepted
+    assert "send_bundle" not in bench.port.asked
+
+
+def test_following_brings_events_and_output_here_once(bench):
+    bench.port.phase = "training"
+    bench.port.events_there = f"{bench.event(0)}\n{bench.event(1)}\n{{half".encode()
+    bench.port.log_there = b"one\n"
+    assert bench.effects.pull(JOB).at == build.NOW
+    bench.port.events_there = f"{bench.event(0)}\n{bench.event(1)}\n{bench.event(2)}\n".encode()
+    bench.port.log_there += b"two\n"
+    bench.effects.pull(JOB)
+    bench.effects.pull(JOB)
+    assert bench.numbers() == [0, 1, 2]
+    assert (bench.folder / "worker.log").read_bytes() == b"one\ntwo\n"
+    assert bench.view().step == "training"
+
+
+def test_a_machine_whose_port_is_gone_is_followed_by_its_log(bench):
+    key = pod_order.event_key(bench.settings.home, JOB).get_secret_value()
+    bench.port.answers = False
+    assert bench.effects.pull(JOB).at is None, "silence is silence"
+    bench.now += timedelta(minutes=1)
+    bench.log_lines = ["podtune: training", signed_line(bench.event(0), key)]
+    assert bench.effects.pull(JOB).at == bench.now
+    assert bench.numbers() == [0]
+
+
+def test_an_outcome_in_the_store_is_the_last_word_of_a_machine_that_is_gone(bench):
+    bench.store = Store()
+    bench.store.result = DeliveredResult(job=JOB.id, attempt=1, ok=True, files={"a": SUM})
+    bench.port.answers = False
+    bench.log_lines = ["anything"]
+    assert bench.effects.pull(JOB).at is not None
+    (event,) = EventTail(bench.folder / "events.jsonl").read()
+    assert event.result.ok
+
+
+def test_who_leaves_has_the_worker_save_and_takes_its_checkpoint_along(bench):
+    bench.port.phase = "training"
+    bench.port.kept = {"w.safetensors": b"x", "complete.json": b"{}"}
+    sealed = [file("complete.json"), file("w.safetensors")]
+    bench.port.sealed = (
+        RemoteCheckpoint(name="checkpoint-8", step=8, bytes=2, files=sealed),
+        RemoteCheckpoint(name="checkpoint-4", step=4, bytes=2, files=sealed),
+    )
+    assert not bench.effects.salvage(JOB).saved
+    assert bench.port.asked[-1] == "cancel"
+    assert bench.effects.salvage(JOB).saved
+    assert sorted(p.name for p in (bench.folder / "checkpoints" / "checkpoint-8").iterdir()) == [
+        "complete.json",
+        "w.safetensors",
+    ]
+    assert not (bench.folder / "checkpoints" / "checkpoint-4").exists()
+    bench.port.answers = False
+    assert bench.effects.salvage(JOB) == Heard()
+
+
+def test_an_artifact_is_fetched_by_the_port(bench):
+    bench.port.phase = "finished"
+    assert not bench.effects.fetch(JOB), "nothing is listed yet"
+    bench.port.listed, bench.port.kept = (file("a"),), {"a": b"x"}
+    assert bench.effects.fetch(JOB)
+    assert (bench.folder / "artifact" / "a").read_bytes() == b"x"
+
+
+def test_an_artifact_that_the_machine_delivered_is_fetched_from_the_store(bench):
+    bench.store = Store()
+    bench.port.phase = "delivering"
+    assert not bench.effects.fetch(JOB)
+    assert bench.port.asked[-2:] == ["renew archive", "renew result"]
+    bench.effects.fetch(JOB)
+    assert bench.port.asked.count("renew archive") == 1, "addresses live for hours"
+    bench.port.phase = "delivered"
+    assert not bench.effects.fetch(JOB)
+    bench.store.artifact = bench.folder / "artifact"
+    assert bench.effects.fetch(JOB)
+    bench.port.answers = False
+    assert bench.effects.fetch(JOB), "the machine may be gone by then"
+
+
+def test_a_machine_that_cannot_be_released_is_ended_all_the_same(bench):
+    bench.effects.stage(JOB)
+    bench.port.answers = False
+    bench.effects.release(JOB)
+    bench.pods.proofs.insert(0, None)
+    assert bench.effects.terminate(JOB) is None
+    assert (bench.folder / BUNDLE).exists()
+    assert bench.effects.terminate(JOB) is not None
+    assert not (bench.folder / BUNDLE).exists(), "a copy of the data less"
+
+
+class Forgetful(Store):
+    """Notes which bundles it was told to forget, or cannot be reached."""
+
+    def __init__(self, error=None):
+        super().__init__()
+        self.forgotten, self.error = [], error
+
+    def forget(self, key, bundle_sha256):
+        if self.error:
+            raise self.error
+        self.forgotten.append((key, bundle_sha256))
+
+
+def test_the_rows_leave_the_store_with_the_machine(bench):
+    bench.store = Forgetful()
+    bench.effects.stage(JOB)
+    sha256 = json.loads((bench.folder / "bundle.json").read_text())["sha256"]
+    assert bench.effects.terminate(JOB) is not None
+    assert bench.store.forgotten == [((JOB.id, JOB.attempt), sha256)]
+
+
+def test_a_store_that_cannot_be_reached_holds_no_proof_up(bench):
+    bench.store = Forgetful(UnavailableError("no answer"))
+    bench.effects.stage(JOB)
+    assert bench.effects.terminate(JOB) is not None
+
+
+def order(instance, hours, usd="0.40"):
+    absent = build.NOW + timedelta(hours=hours)
+    return Intent("n", JOB.id, 1, build.NOW, Decimal(usd), "A", "EU-1", instance, absent)
+
+
+def test_the_receipt_s_cost_is_of_all_machines(bench):
+    bench.orders = [order(None, 1), order("pod0", 1), order("pod1", 2)]
+    rental = bench.effects._rental(JOB)
+    assert rental.usd == Decimal("1.20")
+    assert (rental.machines, rental.region, rental.billed_usd) == (2, "EU-1", None)
+    bench.billing = {
+        "records": [
+            {"podId": "pod0", "totalAmount": 0.4},
+            {"podId": "pod1", "totalAmount": "0.71"},
+        ]
+    }
+    assert bench.effects._rental(JOB).billed_usd == Decimal("1.11")
+
+
+def test_an_order_without_an_intent_is_refused(bench):
+    with pytest.raises(ProviderError):
+        bench.effects.launch(rented_jobs.job(JobPhase.PROVISIONING, intent_at=None))
+
+
+def test_a_refusal_says_nothing_of_an_order_whose_answer_was_lost(bench):
+    def refuse(request):
+        raise CredentialsError("the key is rejected")
+
+    bench.pods.launch = refuse
+    with pytest.raises(CredentialsError):
+        bench.effects.launch(JOB)
+    OrderBook(bench.folder).begin(rented_jobs.NAME, build.NOW)
+    with pytest.raises(DoubtfulError, match="may exist"):
+        bench.effects.launch(JOB)

@@ -1,0 +1,54 @@
+"""News of a worker: as many pieces as it takes, and none twice for another reader."""
+
+from podtune.app.pod_news import PodNews
+from podtune.app.settings import Settings
+from podtune.core.events import EventKind, TrainingEvent
+from podtune.core.states import WorkerStage
+from podtune.storage.places import DirectStore
+from podtune.storage.pod_port import Tail
+from podtune.workflow.folder import EventTail
+from podtune.workflow.steps import Heard
+from support import build, rented_jobs
+
+JOB = rented_jobs.job()
+
+
+class NoLogs:
+    def new(self, pod, source):
+        return ()
+
+
+class Short(rented_jobs.Port):
+    """Gives a few bytes at a time, as a long log does."""
+
+    def events(self, after):
+        self._ask("events")
+        return Tail(self.events_there[after : after + 400], len(self.events_there))
+
+    def log(self, after):
+        self._ask("log")
+        return Tail(self.log_there[after : after + 2], len(self.log_there))
+
+
+def line(seq):
+    return TrainingEvent(
+        job=JOB.id, attempt=1, seq=seq, time=build.NOW, kind=EventKind.STEP,
+        stage=WorkerStage.TRAINING, step=seq,
+    ).line()  # fmt: skip
+
+
+def test_everything_there_is_is_read_in_pieces(tmp_path):
+    settings = Settings(home=tmp_path)
+    folder = settings.jobs / JOB.id
+    folder.mkdir(parents=True)
+    port = Short("training")
+    port.events_there = "".join(line(n) + "\n" for n in range(9)).encode() + b"{half"
+    port.log_there = b"abcde"
+    news = PodNews(settings, NoLogs(), lambda: build.NOW)
+    news.read(JOB, port, port.status())
+    assert [e.seq for e in EventTail(folder / "events.jsonl").read()] == list(range(9))
+    assert (folder / "worker.log").read_bytes() == b"abcde"
+    news.forget(JOB)
+    news.read(JOB, port, port.status())
+    assert len(list(EventTail(folder / "events.jsonl").read())) == 9
+    assert news.by_stream(JOB, DirectStore()) == Heard()
