@@ -140,9 +140,9 @@ class Service:
     def status(self, job_id: str) -> TrainingStatus:
         """The application's status object of a job."""
         job = self.job(job_id)
-        return status_of(
-            job, self.folded(job).progress(), self.money([job]).get(job.id, Decimal(0))
-        )
+        spent = self.money([job]).get(job.id, Decimal(0))
+        status = status_of(job, self.folded(job).progress(), spent)
+        return self.standing(job).told(status) if job.is_rented else status
 
     def money(self, jobs: Sequence[Job]) -> Mapping[str, Decimal]:
         """Dollars spent so far by our own meter, by job; rented ones only."""

@@ -9,6 +9,7 @@ from podtune.app.machine_view import MachineView
 from podtune.core.job import Job
 from podtune.core.states import JobPhase
 from podtune.core.units import gib
+from podtune.core.wire import TrainingStatus
 from podtune.workflow.rental import offer_of
 
 
@@ -86,6 +87,17 @@ class Standing(NamedTuple):
                 memory = f", {gib(used)}" if used is not None else ""
                 parts.append(f"GPU {card.util:.0f} %{memory}")
         return "; ".join(parts)
+
+    def told(self, status: TrainingStatus) -> TrainingStatus:
+        """A status with what only its machine's provider knows: the card's load, and what is amiss."""
+        amiss = tuple(text for text in (self.leak(), self.job.hindrance) if text)
+        card = self.view.gpus[0] if self.view and self.view.gpus else None
+        metrics = status.metrics
+        if metrics.gpu_utilization is None and card is not None and not self.job.is_leaving:
+            metrics = metrics.model_copy(update={"gpu_utilization": card.util})
+        return status.model_copy(
+            update={"warnings": (*amiss, *status.warnings), "metrics": metrics}
+        )
 
     def hint(self, last_event: datetime | None) -> str | None:
         """What the card's load suggests, where the worker itself has long said nothing."""

@@ -7,8 +7,10 @@ import pytest
 
 from podtune.app.machine_view import MachineView
 from podtune.app.standing import Standing
+from podtune.core.events import Metrics
 from podtune.core.handover import GpuUse
 from podtune.core.states import JobPhase
+from podtune.core.wire import Progress, status_of
 from support import build, rented_jobs
 
 NOW = build.NOW + timedelta(minutes=10)
@@ -85,3 +87,15 @@ def test_a_hint_is_given_only_when_the_worker_has_long_said_nothing():
     assert found.hint(NOW - timedelta(seconds=59)) is None
     assert found.hint(None) is not None
     assert standing(view(gpus=(busy,)), phase=JobPhase.RETRIEVING).hint(None) is None
+
+
+def test_the_status_of_an_application_has_the_load_and_what_is_amiss():
+    card = GpuUse(util=93.4, memory_used_bytes=1, memory_total_bytes=2)
+    found = standing(view(gpus=(card,)))
+    told = found.told(status_of(found.job, Progress(warnings=("w",)), found.spent))
+    assert (told.metrics.gpu_utilization, told.warnings) == (93.4, ("w",))
+    left = standing(phase=JobPhase.TERMINATING, left_at=NOW - timedelta(minutes=5))
+    told = left.told(status_of(left.job, Progress()))
+    assert told.warnings[0].startswith("LEAK RISK")
+    own = Progress(metrics=Metrics(gpu_utilization=50))
+    assert found.told(status_of(found.job, own)).metrics.gpu_utilization == 50
