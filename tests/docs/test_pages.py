@@ -10,6 +10,9 @@ import pytest
 from podtune.core.spec import Method
 from podtune.data import reader
 from podtune.data.record import ReadOptions
+from podtune.testing.dev import laptop_cloud
+from podtune.testing.options import CloudOptions
+from podtune.testing.server import CloudServer
 from support.home import Home
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -27,22 +30,28 @@ def test_reference_pages_are_what_the_code_says(root):
 def test_the_python_how_to_runs_from_top_to_bottom(root, tiny, tmp_path):
     page = (root / "docs/how-to/python-client.md").read_text(encoding="utf-8")
     code = "\n".join(body for language, body in FENCE.findall(page) if language == "python")
-    assert code.count("client.") > 5
+    assert code.count("client.") > 8
     home = Home(tmp_path / "home", tmp_path)
     head = (
         "from pathlib import Path\n"
         f"HOME, MODEL = Path({str(home.path)!r}), {str(tiny)!r}\n"
         f"DATA = {str(root / 'examples' / 'support.jsonl')!r}\n"
     )
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", head + code], env=home.environment, cwd=tmp_path,
-            capture_output=True, text=True, timeout=280, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "the signature fits" in done.stdout
-    finally:
-        home.end_everything()
+    quick = CloudOptions(provisioning_s=0.2, pull_s=0.3)
+    with CloudServer(laptop_cloud(tmp_path / "cloud", quick)) as server:
+        limits = {"PODTUNE_PROOF_WINDOW_S": "1", "PODTUNE_SETTLE_S": "2"}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", head + code], cwd=tmp_path,
+                env={**home.environment, **server.environment(), **limits},
+                capture_output=True, text=True, timeout=280, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr + home.driver_log()
+            assert "the signature fits" in done.stdout
+            assert "answered 404" in done.stdout
+            assert server.cloud.account.live_pods() == []
+        finally:
+            home.end_everything()
 
 
 def test_every_command_of_the_readme_exists(root):

@@ -1,6 +1,7 @@
 """Whole jobs on a stand-in cloud: real sockets, real processes, the real command line."""
 
 import json
+import re
 import signal
 import sqlite3
 
@@ -115,7 +116,7 @@ def test_a_job_is_trained_on_a_rented_machine_and_nothing_is_left_of_it(rent):
     assert done.returncode == 0, done.stdout + done.stderr + rented.home.driver_log()
     ended = rented.job()
     assert (ended["outcome"], ended["attempt"]) == ("completed", 1)
-    assert "$0.00 of $1.00" in done.stdout
+    assert re.search(r"\$0\.01 of \$1\.00; the machine is gone", done.stdout)
     for words in ("orders CPU of this machine", "rented CPU of this machine", "gone: absent from"):
         assert words in done.stderr
     rented.check_gone()

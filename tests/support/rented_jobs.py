@@ -138,6 +138,7 @@ class Pods:
     def __init__(self) -> None:
         self.requests = []
         self.facts = {}
+        self.doubted, self.ended = [], []
         self.proofs = [
             TerminationProof(instance_id="pod1", ended=1, absent_at=build.NOW, method="looked")
         ]
@@ -151,5 +152,9 @@ class Pods:
     def runtime(self, instance_id):
         return self.facts.get(instance_id)
 
+    def doubt(self, name, since):
+        self.doubted.append((name, since))
+
     def terminate(self, name, instance_id):
+        self.ended.append(instance_id)
         return self.proofs.pop(0)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from podtune.app import device, settings, wiring
 from podtune.app.service import TRAINING_LIBRARIES
@@ -18,6 +18,7 @@ from podtune.app.settings import LoadedSettings
 from podtune.core.errors import PodtuneError
 from podtune.core.redact import mask
 from podtune.core.units import GIB, gib
+from podtune.providers.runpod.access import RunPodAccess
 from podtune.storage import base_models
 from podtune.workflow.store import JobStore, count_jobs
 
@@ -161,8 +162,12 @@ def _base_model(loaded: LoadedSettings) -> Iterator[Check]:
 def _keys() -> Iterator[Check]:
     present = settings.vendor_keys()
     for name in settings.VENDOR_KEYS:
-        shown = mask(present[name]) if name in present else "not set"
-        yield Check(name=name, state=State.OK if name in present else State.NOTE, found=shown)
+        if name not in present:
+            yield Check(name=name, state=State.NOTE, found="not set")
+            continue
+        odd = RunPodAccess(SecretStr(present[name])).odd_key if name == "RUNPOD_API_KEY" else None
+        state = State.NOTE if odd else State.OK
+        yield Check(name=name, state=state, found=mask(present[name]), next_step=odd)
 
 
 def _database(loaded: LoadedSettings) -> Iterator[Check]:

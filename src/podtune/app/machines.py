@@ -16,6 +16,7 @@ from podtune.core.errors import ConflictError, NotFoundError, PodtuneError
 from podtune.core.handover import RemoteCheckpoint
 from podtune.core.job import Job
 from podtune.core.plan import Plan
+from podtune.planning import price
 from podtune.providers.runpod import account
 from podtune.providers.runpod.client import RunPodClient
 from podtune.providers.runpod.pods import RunPodProvider
@@ -52,12 +53,12 @@ def refuse_spent(plan: Plan, spent: Decimal, reserve_s: float) -> Decimal:
     Raises:
         ConflictError: too little to order anything useful.
     """
-    price = plan.price
-    left = (price.max_usd - spent) if price else Decimal(0)
-    cheapest = min((rung.offer.hourly for rung in price.ladder), default=Decimal(0)) if price else 0
+    quoted = plan.price
+    left = (quoted.max_usd - spent) if quoted else Decimal(0)
+    cheapest = min((rung.offer.hourly for rung in quoted.ladder), default=Decimal(0)) if quoted else 0
     if left <= cheapest * Decimal(str(reserve_s)) / 3600:
         raise ConflictError(
-            f"${spent:.2f} of the ceiling are spent; ${max(left, Decimal(0)):.2f} are left",
+            f"{price.money(spent)} of the ceiling are spent; {price.money(max(left, Decimal(0)))} are left",
             code="over_budget",
             hint="submit it again with a higher ceiling: podtune train SOURCE --on runpod --budget USD",
         )
@@ -74,14 +75,14 @@ def ssh(settings: Settings, job: Job) -> str:
         raise ConflictError(
             f"job {job.id!r} has no machine now ({job.outcome or job.phase})",
             code="no_machine",
-            hint="a failed job keeps its machine with --set where.keep_on_failure_min=30",
+            hint="podtune train ... --keep-on-failure 30 keeps the machine of a failed job",
         )
     if not pod_order.machine(job).ssh:
         raise ConflictError(
             f"the machine of job {job.id!r} was ordered without a shell",
             code="no_shell",
             hint="put your public key into the RunPod account, and train with "
-            "--set where.keep_on_failure_min=30",
+            "--keep-on-failure 30",
         )
     with _client() as client:
         return RunPodProvider(client, settings).ssh(job.instance_id)

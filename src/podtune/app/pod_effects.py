@@ -109,7 +109,7 @@ class PodEffects(JobEffects):
                 f"{request.name} may exist, and cannot be looked for: {error.message}",
                 hint=error.hint,
             ) from error
-        self._view.show(job, "starting", f"{made.id} is starting")
+        self._view.show(job, "starting", f"pod {made.id} is starting")
         return made
 
     def hand_over(self, job: Job) -> Heard:
@@ -195,7 +195,7 @@ class PodEffects(JobEffects):
 
     def terminate(self, job: Job) -> TerminationProof | None:
         """End the machine and everything of its name; proof of absence, or None (call again)."""
-        proof = self._provider.terminate(job.instance_name or "", job.instance_id)
+        proof = self._provider.terminate(job.instance_name or "", self._instance(job))
         if proof is None:
             self._view.show(job, "ending", "waiting for the proof that it is gone")
             return None
@@ -303,6 +303,19 @@ class PodEffects(JobEffects):
             port.renew(NamedAddress(name="archive", url=archive.url, headers=archive.headers))
             port.renew(NamedAddress(name="result", url=result.url, headers=result.headers))
         self._renewed[job.id] = now
+
+    def _instance(self, job: Job) -> str | None:
+        """The machine's id, also of an order that was answered after the job had begun to leave."""
+        if job.instance_id is not None:
+            return job.instance_id
+        name = job.instance_name or ""
+        for order in self._tools.orders(job.id):
+            if order.name == name and order.absent_at is None and order.instance_id:
+                return order.instance_id
+        since = OrderBook(self._folder(job).path).open_since(name)
+        if since is not None:
+            self._provider.doubt(name, since)
+        return None
 
     def _forget_bundle(self, job: Job) -> None:
         """Take the bundle out of the job's store, if it has one: it holds the rows."""

@@ -58,7 +58,7 @@ def plan(given: PlanInput, shop: Shop) -> Plan:
     if given.spec.deliver.store == "volume":
         raise volume_refused()
     given, market = _at_market(given, shop)
-    given = given._replace(warnings=(*given.warnings, *_about_the_store(given)))
+    given = given._replace(warnings=(*given.warnings, *_about_the_key(), *_about_the_store(given)))
     return ladder.rented(given, market.offers, market.wishes)
 
 
@@ -115,6 +115,11 @@ def _at_market(given: PlanInput, shop: Shop) -> tuple[PlanInput, Market]:
     spec = furnished(given.spec, given.notes, given.facts)
     market = shop.market(spec.where)
     return given._replace(spec=spec, warnings=(*given.warnings, *market.warnings)), market
+
+
+def _about_the_key() -> tuple[str, ...]:
+    odd = environment.runpod_access().odd_key
+    return (odd,) if odd else ()
 
 
 def _about_the_store(given: PlanInput) -> tuple[str, ...]:

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from podtune.core import addresses
 from podtune.core.errors import SpecError
 from podtune.core.limits import Limits
 from podtune.egress.s3 import S3Credentials
 from podtune.providers.runpod import access
 from podtune.providers.runpod.access import RunPodAccess
-from podtune.storage import access as storage_access
 from podtune.storage.access import HUB_URL, HubAccess, SupabaseAccess
 
 FILE: Final = "podtune.toml"
@@ -176,7 +176,7 @@ def runpod_access() -> RunPodAccess:
     key = os.environ.get("RUNPOD_API_KEY")
 
     def address(variable: str, default: str) -> str:
-        return access.checked(os.environ.get(variable) or default, variable)
+        return addresses.checked(os.environ.get(variable) or default, variable)
 
     return RunPodAccess(
         api_key=SecretStr(key) if key else None,
@@ -194,7 +194,7 @@ def hub_access() -> HubAccess:
         SpecError: an address that is none, or http to another machine than this one.
     """
     token = os.environ.get("HF_TOKEN")
-    url = storage_access.checked(os.environ.get("HF_ENDPOINT") or HUB_URL, "HF_ENDPOINT")
+    url = addresses.checked(os.environ.get("HF_ENDPOINT") or HUB_URL, "HF_ENDPOINT")
     return HubAccess(SecretStr(token) if token else None, url)
 
 
@@ -207,7 +207,7 @@ def supabase_access() -> SupabaseAccess | None:
     url, key = os.environ.get("SUPABASE_URL"), os.environ.get("SUPABASE_SERVICE_ROLE_KEY")
     if not url or not key:
         return None
-    return SupabaseAccess(storage_access.checked(url, "SUPABASE_URL"), SecretStr(key))
+    return SupabaseAccess(addresses.checked(url, "SUPABASE_URL"), SecretStr(key))
 
 
 def pod_hub_token() -> SecretStr | None:

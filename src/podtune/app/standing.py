@@ -10,6 +10,7 @@ from podtune.core.job import Job
 from podtune.core.states import JobPhase
 from podtune.core.units import gib
 from podtune.core.wire import TrainingStatus
+from podtune.planning import price
 from podtune.workflow.rental import offer_of
 
 
@@ -40,8 +41,8 @@ class Standing(NamedTuple):
 
         `$0.12 of $5.00`, and the price while something is rented.
         """
-        price = f" at ${self.hourly:.2f}/h" if self.is_billed else ""
-        return f"${self.spent:.2f} of ${self.ceiling:.2f}{price}"
+        hourly = f" at {price.money(self.hourly)}/h" if self.is_billed else ""
+        return f"{price.money(self.spent)} of {price.money(self.ceiling)}{hourly}"
 
     @property
     def is_billed(self) -> bool:
@@ -53,7 +54,7 @@ class Standing(NamedTuple):
         since = self.job.unproved_since(self.now, self.alarm_s)
         if since is None:
             return None
-        return f"LEAK RISK ${self.hourly:.2f}/h: not proved gone since {since:%H:%M:%S} UTC"
+        return f"LEAK RISK {price.money(self.hourly)}/h: not proved gone since {since:%H:%M:%S} UTC"
 
     def doing(self) -> str:
         """What goes on before and around the training, in plain words; empty while it trains."""

@@ -20,11 +20,12 @@ from podtune.app.settings import (
     s3_credentials,
     supabase_access,
 )
+from podtune.core.addresses import is_loopback
 from podtune.core.errors import CredentialsError, SpecError
 from podtune.core.spec import ModelSource, TrainingSpec
 from podtune.egress.s3 import parse_source
 from podtune.storage import places
-from podtune.storage.access import HubAccess, is_loopback
+from podtune.storage.access import HubAccess
 from podtune.storage.hub_account import HubAccount, of_environment
 from podtune.storage.hub_store import HubStore, check_pod_token
 from podtune.storage.places import BundleStore, DirectStore

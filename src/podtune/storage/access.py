@@ -1,13 +1,11 @@
 """Where the Hub and Supabase are and what opens them. Reads no environment; opens no connection."""
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from podtune.core.errors import CredentialsError, SpecError
+from podtune.core.errors import CredentialsError
 
 HUB_URL: Final = "https://huggingface.co"
 """The Hub; `HF_ENDPOINT` names another."""
@@ -48,31 +46,3 @@ class SupabaseAccess:
     """Of the project, such as `https://abc.supabase.co`."""
     service_key: SecretStr
     """May do everything in the project: it never leaves this machine."""
-
-
-def checked(url: str, setting: str) -> str:
-    """An address of the settings, without a slash at its end.
-
-    Raises:
-        SpecError: no https address, and none of this machine's own either.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise SpecError(f"{setting} is no http or https address", code="bad_setting")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise SpecError(
-            f"{setting}: nothing is sent over http to {parts.hostname}",
-            code="bad_setting",
-            hint="use https; plain http is for this machine only (127.0.0.1, localhost)",
-        )
-    return url.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -14,8 +14,8 @@ from urllib.parse import quote, urljoin, urlsplit
 import msgspec
 from pydantic import SecretStr
 
+from podtune.core import addresses
 from podtune.core.errors import CredentialsError, NotFoundError, ProviderError, UnsupportedError
-from podtune.storage import access
 from podtune.storage.access import HubAccess
 from podtune.storage.object_wire import Answer, ObjectWire, OnProgress, Received
 
@@ -108,7 +108,7 @@ class HubAccount:
         Raises:
             SpecError: the address is plain http to another machine.
         """
-        self.url = access.checked(given.url, "HF_ENDPOINT")
+        self.url = addresses.checked(given.url, "HF_ENDPOINT")
         self._given = given
         self._wire = wire or ObjectWire("the Hub")
 
@@ -283,7 +283,7 @@ class HubAccount:
         """Where a redirect leads (https, or this machine), and what is sent there."""
         led = urljoin(url, answer.headers.get("location", ""))
         parts, own = urlsplit(led), urlsplit(self.url)
-        loopback = parts.scheme == "http" and access.is_loopback(parts.hostname or "")
+        loopback = parts.scheme == "http" and addresses.is_loopback(parts.hostname or "")
         if parts.scheme != "https" and not loopback:
             raise ProviderError(
                 "the Hub leads to an address that is not https", code="store_failed"

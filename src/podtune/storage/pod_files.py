@@ -28,9 +28,6 @@ TRIES: Final = 4
 PAUSE_S: Final = 1.0
 """Before a piece is tried again, times the number of tries."""
 
-_BLOCK: Final = 256 * 1024
-
-
 class Pace:
     """How long the next piece may be, and how often the last ones failed."""
 
@@ -111,7 +108,7 @@ def _fetch_piece(
     span = {"Range": f"bytes={at}-{at + length - 1}"}
     try:
         with wire.stream("GET", path, headers=span) as answer, part.open("ab") as stream:
-            for block in answer.iter_bytes(_BLOCK):
+            for block in wire.blocks(answer):
                 if stream.tell() + len(block) > at + length:
                     raise ArtifactError(
                         f"the machine sends more of {file.name!r} than was asked for",

@@ -65,7 +65,7 @@ class PodPort:
             clock: Monotonic seconds.
             sleep: Between tries.
         """
-        self._wire = PodWire(url, token, transport=transport)
+        self._wire = PodWire(url, token, transport=transport, clock=clock)
         self._clock, self._pace = clock, Pace(clock, sleep)
 
     def __enter__(self) -> "PodPort":
@@ -140,7 +140,7 @@ class PodPort:
             answer = self._wire.ask(
                 "PUT",
                 f"bundle?offset={at}",
-                content=_blocks(stream, at, length),
+                content=self._wire.in_time(_blocks(stream, at, length)),
                 headers={"Content-Length": str(length)},
             )
         except ConflictError as error:

@@ -5,12 +5,14 @@ machine's own mark are its word. Everything that comes is bounded. Redirects are
 the token stands in a header, never in an address or an error.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import podtune
+from podtune.core import addresses
 from podtune.core.errors import (
     ArtifactError,
     ConflictError,
@@ -19,7 +21,6 @@ from podtune.core.errors import (
     ProviderError,
     UnavailableError,
 )
-from podtune.storage import access
 
 if TYPE_CHECKING:
     import httpx2
@@ -34,6 +35,10 @@ MARK: Final = "x-podtune"
 CONNECT_S: Final = 10.0
 READ_S: Final = 60.0
 """For the next bytes; the vendor's proxy ends a request after 100 s (runpod.md 3, 2026-11-22)."""
+
+WHOLE_S: Final = 120.0
+"""For a whole request or answer, which takes 15 s where the line is as expected (`pod_files`). One that
+drips must not hold up the end of its machine."""
 
 MAX_ANSWER: Final = 8 * 2**20
 """Bytes of an answer that is read into memory; events and log come in pieces of 4 MiB."""
@@ -50,21 +55,31 @@ class PodWire:
     """One machine's port."""
 
     def __init__(
-        self, url: str, token: "SecretStr", *, transport: "httpx2.BaseTransport | None" = None
+        self,
+        url: str,
+        token: "SecretStr",
+        *,
+        transport: "httpx2.BaseTransport | None" = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is sent yet.
+        """Nothing is sent yet; `clock` gives monotonic seconds.
 
         Raises:
             SpecError: http to another machine than this one.
         """
         import httpx2
 
-        self._url = access.checked(url, "the machine's port")
+        self._url = addresses.checked(url, "the machine's port")
+        self._clock = clock
         self._client = httpx2.Client(
             transport=transport,
             timeout=httpx2.Timeout(READ_S, connect=CONNECT_S),
             follow_redirects=False,
+            # a proxy of the environment is for the world: what is asked of this machine stays here
+            trust_env=not addresses.is_loopback(urlsplit(self._url).hostname or ""),
             headers={
+                # compressed, a few bytes could become gigabytes here
+                "Accept-Encoding": "identity",
                 "User-Agent": USER_AGENT,
                 "Authorization": f"Bearer {token.get_secret_value()}",
             },
@@ -91,7 +106,7 @@ class PodWire:
         with self.stream(method, path, content=content, headers=headers) as answer:
             blocks: list[bytes] = []
             size = 0
-            for block in answer.iter_bytes():
+            for block in self.blocks(answer):
                 size += len(block)
                 if size > MAX_ANSWER:
                     raise ProviderError(
@@ -117,6 +132,11 @@ class PodWire:
             with self._client.stream(
                 method, f"{self._url}/{path}", content=content, headers=dict(headers or {})
             ) as answer:
+                if answer.headers.get("content-encoding", "identity") != "identity":
+                    raise UnavailableError(
+                        "the machine's port answers in a form that was not asked for",
+                        code="pod_answer",
+                    )
                 if answer.is_success and MARK in answer.headers:
                     yield answer
                     return
@@ -127,6 +147,29 @@ class PodWire:
                 code="pod_unreachable",
             ) from error
 
+    def blocks(self, answer: "httpx2.Response") -> Iterator[bytes]:
+        """The bytes of an answer as they come, within `WHOLE_S`.
+
+        Raises:
+            UnavailableError: it takes longer.
+        """
+        return self.in_time(answer.iter_bytes())
+
+    def in_time(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Blocks that are sent or read, within `WHOLE_S` from the first one on.
+
+        Raises:
+            UnavailableError: they take longer.
+        """
+        until = self._clock() + WHOLE_S
+        for block in blocks:
+            if self._clock() > until:
+                raise UnavailableError(
+                    f"the machine's port took over {WHOLE_S:.0f} s for one request",
+                    code="pod_unreachable",
+                )
+            yield block
+
     def _refusal(self, answer: "httpx2.Response", path: str) -> PodtuneError:
         if MARK not in answer.headers:
             return UnavailableError(
@@ -134,16 +177,16 @@ class PodWire:
                 f"answers {answer.status_code})",
                 code="pod_unreachable",
             )
-        said = _said(answer)
+        said = _said(self.blocks(answer))
         reason = str(said.get("reason", ""))[:300] or f"status {answer.status_code}"
         return _typed(answer.status_code, reason, said, path.partition("?")[0])
 
 
-def _said(answer: "httpx2.Response") -> Mapping[str, object]:
+def _said(blocks: Iterator[bytes]) -> Mapping[str, object]:
     import json
 
     body = b""
-    for block in answer.iter_bytes():
+    for block in blocks:
         body += block
         if len(body) > 64 * 1024:
             return {}

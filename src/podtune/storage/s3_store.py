@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from podtune.core import addresses
 from podtune.core.errors import (
     ArtifactError,
     CredentialsError,
@@ -21,7 +22,7 @@ from podtune.core.errors import (
 from podtune.core.handover import Address, BundleByHttps, DeliverByPut, DeliveredResult
 from podtune.core.units import gib
 from podtune.egress.s3 import MAX_EXPIRES_S, S3Credentials, S3Object, presign
-from podtune.storage import access, places
+from podtune.storage import places
 from podtune.storage.object_wire import Answer, ObjectWire, OnProgress
 from podtune.storage.places import StoreKey
 
@@ -54,7 +55,7 @@ class S3:
             SpecError: the endpoint is plain http to another machine.
         """
         if credentials.endpoint_url:
-            access.checked(credentials.endpoint_url, "AWS_ENDPOINT_URL")
+            addresses.checked(credentials.endpoint_url, "AWS_ENDPOINT_URL")
         self._credentials, self._now = credentials, now
         self._wire = wire or ObjectWire("the S3 store")
 

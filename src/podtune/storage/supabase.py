@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from podtune.core import addresses
 from podtune.core.errors import (
     CredentialsError,
     NotFoundError,
@@ -19,7 +20,6 @@ from podtune.core.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from podtune.storage import access
 from podtune.storage.access import SupabaseAccess
 from podtune.storage.object_wire import Answer, ObjectWire, OnProgress
 
@@ -49,7 +49,7 @@ class Supabase:
         Raises:
             SpecError: the address is plain http to another machine.
         """
-        self._base = access.checked(account.url, "SUPABASE_URL") + "/storage/v1"
+        self._base = addresses.checked(account.url, "SUPABASE_URL") + "/storage/v1"
         self._account, self._sleep = account, sleep
         self._wire = wire or ObjectWire("Supabase Storage")
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeVar, cast
 from urllib.parse import parse_qs
 
+from podtune.testing import browsers
 from podtune.testing.http import Request, Response, TransportFault, problem
 
 T = TypeVar("T")
@@ -69,7 +70,8 @@ class App:
             request = await _request(scope, receive)
             response = problem(413, "Payload Too Large", "the request's body is over 100 MB")
             if request is not None:
-                response = await self._answer(request, receive)
+                refused = browsers.refusal(request.headers)
+                response = refused or await self._answer(request, receive)
             await self._send(response, scope, receive, send)
         except BrokenOffError:
             await _reset(scope, receive)

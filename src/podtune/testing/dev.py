@@ -30,7 +30,7 @@ from podtune.storage.bundle import lock_sha256
 from podtune.testing.account import Happening
 from podtune.testing.cloud import Cloud
 from podtune.testing.faults import FaultKind, FaultRule, parse_rule
-from podtune.testing.options import CloudOptions
+from podtune.testing.options import KEY, CloudOptions
 from podtune.testing.process_pods import ProcessPods
 from podtune.testing.serverless.service import attach
 
@@ -123,6 +123,7 @@ def cloud(  # noqa: PLR0913 - a command's parameters are its options
             hint="whoever reaches it can run programs as you; podtune dev cloud --port PORT",
         )
     options = CloudOptions(
+        api_keys=frozenset({KEY}),
         balance_usd=Decimal(str(balance)),
         provisioning_s=float(Decimal(str(boot_s)) * (1 - PULL_PART)),
         pull_s=float(Decimal(str(boot_s)) * PULL_PART),

@@ -1,8 +1,13 @@
 """What can be set on a stand-in cloud."""
 
 from decimal import Decimal
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
+
+KEY: Final = "rpa_EXAMPLEKEYOFTHESTANDINCLOUD00000000000"
+"""The key that a cloud names when no other is set, and the only one that `podtune dev cloud` takes; it
+opens nothing but stand-ins. The word in it keeps searches for keys in texts quiet."""
 
 
 class PodKeyRules(BaseModel):

@@ -59,7 +59,7 @@ class Lifecycle:
             account.note("fault", pod, rule.kind)
         if FaultKind.WRONG_CUDA_HOST in pod.fates:
             pod.cuda = OLD_CUDA
-        account.note("created", pod, f"{pod.gpu_count} x {pod.gpu_id}, {pod.usd_per_hour} $/h")
+        account.note("created", pod, f"{pod.gpu_count} x {pod.gpu_id}, ${pod.usd_per_hour}/h")
 
     def tick(self) -> None:
         """Let everything happen that is due, in the order of time."""
@@ -114,7 +114,7 @@ class Lifecycle:
         pod.fate_due = None
         pod.terminated_at = self._account.now
         self._account.live.pop(pod.id, None)
-        self._account.note(why, pod, f"{self._meter.total(pod.id):.4f} $")
+        self._account.note(why, pod, f"cost ${self._meter.total(pod.id):.4f}")
 
     def _forget(self) -> None:
         """Drop pods that were terminated long ago."""

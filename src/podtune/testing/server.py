@@ -13,13 +13,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from podtune.core.errors import ConflictError
 from podtune.testing.asgi import TRANSPORT, App, Receive, Scope, Send
 from podtune.testing.cloud import Cloud
+from podtune.testing.options import KEY
 from podtune.testing.serverless.endpoint import BASE_PATH
 
 HOST: Final = "127.0.0.1"
 """Pods run as this user's processes: never offered to another machine."""
-
-KEY: Final = "rpa_STANDINCLOUDOFTHISMACHINE0000000000000"
-"""The key it names when no other is set; opens nothing but stand-ins."""
 
 TICK_S: Final = 0.1
 START_S: Final = 10.0

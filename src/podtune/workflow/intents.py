@@ -12,10 +12,13 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, and_, insert, select, update
 
-from podtune.core.job import Instance, Job
+from podtune.core.job import Instance, Job, TerminationProof
 from podtune.workflow.tables import intents
 
 MICRO: Final = Decimal(1_000_000)
+
+UNSEEN: Final = "unseen"
+"""Stands for the id of a machine that was ended by its name before its id was known."""
 
 
 class Intent(NamedTuple):
@@ -88,14 +91,18 @@ def note_instance(connection: Any, instance: Instance) -> None:
         )
 
 
-def note_absence(connection: Any, job: Job, absent_at: datetime) -> None:
-    """Every machine of an attempt is proved gone: its meter stops."""
-    connection.execute(
-        update(intents)
-        .where(and_(intents.c.job == job.id, intents.c.attempt == job.attempt))
-        .where(intents.c.absent_at.is_(None))
-        .values(absent_at=_micros(absent_at))
+def note_absence(connection: Any, job: Job, proof: TerminationProof) -> None:
+    """Every machine of an attempt is proved gone: its meter stops.
+
+    Where something had to be ended that was never seen as a machine of ours, it was there and cost.
+    """
+    open_ones = and_(
+        intents.c.job == job.id, intents.c.attempt == job.attempt, intents.c.absent_at.is_(None)
     )
+    if proof.ended:
+        unseen = and_(open_ones, intents.c.instance_id.is_(None))
+        connection.execute(update(intents).where(unseen).values(instance_id=UNSEEN))
+    connection.execute(update(intents).where(open_ones).values(absent_at=_micros(proof.absent_at)))
 
 
 def of(connection: Any, jobs: Iterable[str]) -> list[Intent]:

@@ -4,6 +4,7 @@ A user's wish (`request`) may come from any process; every other change carries 
 token and is refused once another driver has taken over.
 """
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ from sqlalchemy import Row, and_, exists, func, insert, select, update
 
 from podtune.core.errors import ConflictError, NotFoundError, PodtuneError
 from podtune.core.job import Instance, Job, TerminationProof
+from podtune.core.plan import Plan
 from podtune.core.states import Desired, JobPhase
 from podtune.workflow import intents, lease
 from podtune.workflow.database import open_database, synced
@@ -245,7 +247,7 @@ class JobStore:
                 .where(and_(instances.c.job == job.id, instances.c.attempt == job.attempt))
                 .values(absent_at=_micros(proof.absent_at))
             )
-            intents.note_absence(connection, job, proof.absent_at)
+            intents.note_absence(connection, job, proof)
 
     def take_lease(
         self, holder: str, seconds: float, *, dead: str | None = None, account: str | None = None
@@ -329,9 +331,15 @@ def _job(row: Row[Any]) -> Job:
     values: dict[str, Any] = {name: getattr(row, name) for name in jobs.columns.keys()}  # noqa: SIM118 - a column collection
     for name in _TIMES:
         values[name] = None if values[name] is None else _time(values[name])
-    values["plan"] = json.loads(values["plan"])
+    values["plan"] = _plan(values["plan"])
     values["proof"] = json.loads(values["proof"]) if values["proof"] else None
     return Job.model_validate(values)
+
+
+@functools.lru_cache(maxsize=256)
+def _plan(text: str) -> Plan:
+    """A stored plan; it never changes, and is read several times a second (some 80 kB each)."""
+    return Plan.model_validate_json(text)
 
 
 _TIMES: Final = (

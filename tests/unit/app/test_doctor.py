@@ -49,6 +49,15 @@ def test_keys_are_masked(settings, monkeypatch):
     assert (found["RUNPOD_API_KEY"].state, found["RUNPOD_API_KEY"].found) == (State.NOTE, "not set")
 
 
+def test_a_key_of_another_form_is_noted(settings, monkeypatch):
+    monkeypatch.setenv("RUNPOD_API_KEY", "rp_abcdefghijklmnop")
+    found = examine(settings)["RUNPOD_API_KEY"]
+    assert found.state is State.NOTE
+    assert "does not begin with rpa_" in found.next_step
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_abcdefghijklmnop")
+    assert examine(settings)["RUNPOD_API_KEY"].state is State.OK
+
+
 def test_a_converted_base_model_is_ready(settings):
     folder = settings.models / base_models.CONVERTED_FOLDER
     folder.mkdir(parents=True)

@@ -131,7 +131,7 @@ def test_a_machine_is_ordered_under_the_job_s_name(bench):
     (request,) = bench.pods.requests
     assert (made.id, request.name) == ("pod1", rented_jobs.NAME)
     assert request.machine.offer.gpu == "NVIDIA A40"
-    assert bench.view().detail == "pod1 is starting"
+    assert bench.view().detail == "pod pod1 is starting"
 
 
 def test_the_work_is_handed_over_once_the_machine_answers(bench):
@@ -322,3 +322,19 @@ def test_a_refusal_says_nothing_of_an_order_whose_answer_was_lost(bench):
     OrderBook(bench.folder).begin(rented_jobs.NAME, build.NOW)
     with pytest.raises(DoubtfulError, match="may exist"):
         bench.effects.launch(JOB)
+
+
+def test_a_machine_that_was_made_while_the_job_left_is_ended_by_its_id(bench):
+    leaving = rented_jobs.job(JobPhase.TERMINATING, instance_id=None)
+    now = order("pod9", 1)._replace(name=rented_jobs.NAME, absent_at=None)
+    bench.orders = [order("pod8", 1), now]
+    bench.effects.terminate(leaving)
+    assert bench.pods.ended == ["pod9"]
+    assert bench.pods.doubted == []
+
+
+def test_an_order_of_an_earlier_driver_stays_in_doubt(bench):
+    OrderBook(bench.folder).begin(rented_jobs.NAME, build.NOW)
+    bench.effects.terminate(rented_jobs.job(JobPhase.TERMINATING, instance_id=None))
+    assert bench.pods.doubted == [(rented_jobs.NAME, build.NOW)]
+    assert bench.pods.ended == [None]

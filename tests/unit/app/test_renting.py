@@ -73,6 +73,13 @@ def test_the_hub_store_says_when_this_machine_must_stay_on(user, shop, monkeypat
     assert any("must stay on" in w for w in words) is warned
 
 
+def test_a_key_of_another_form_is_told_and_used(user, shop, monkeypatch):
+    monkeypatch.setenv("RUNPOD_API_KEY", "rp_abcdefghijk")
+    (told,) = (w for w in planned(user, shop).warnings if "RUNPOD_API_KEY" in w)
+    assert "tried as it is" in told
+    assert "abcdefghijk" not in told
+
+
 def test_a_network_volume_is_no_store(user, shop):
     with pytest.raises(UnsupportedError, match="network volume"):
         planned(user, shop, deliver__store="volume")

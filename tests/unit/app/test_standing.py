@@ -27,6 +27,8 @@ def view(step="training", **changes):
 def test_money_is_shown_against_the_ceiling_and_its_price_while_it_is_billed():
     assert standing().money() == "$0.12 of $5.00 at $0.40/h"
     assert standing(intent_at=None).money() == "$0.12 of $5.00"
+    assert standing(spent="0.000718", intent_at=None).money() == "$0.01 of $5.00"
+    assert standing(spent="0", intent_at=None).money() == "$0.00 of $5.00"
 
 
 @pytest.mark.parametrize(

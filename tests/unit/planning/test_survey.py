@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from podtune.core.errors import SpecError
 from podtune.planning import cards, price, survey
 from podtune.planning.duration import speed_key, work
+from podtune.planning.model_facts import facts_from_config
 from support import build, renting
 
 
@@ -103,3 +104,50 @@ def test_an_offer_in_words_has_money_and_time():
     words = survey.in_words(renting.verdicts()[0])
     assert "RTX A5000: about $0." in words
     assert " min (p90 $0." in words
+
+
+def dense(model_type, hidden, layers, heads, kv, inner, vocab):
+    """A base model by its shape alone, in 16 bits on the Hub."""
+    config = {
+        "model_type": model_type, "hidden_size": hidden, "num_hidden_layers": layers,
+        "num_attention_heads": heads, "num_key_value_heads": kv, "intermediate_size": inner,
+        "vocab_size": vocab, "max_position_embeddings": 4096, "tie_word_embeddings": False,
+    }  # fmt: skip
+    return facts_from_config(
+        config,
+        name="org/model",
+        revision="0" * 40,
+        source="hub",
+        location=None,
+        download_bytes=None,
+    )
+
+
+GUIDE = {
+    "7B": dense("mistral", 4096, 32, 32, 8, 14_336, 32_000),
+    "13B": dense("llama", 5120, 40, 40, 40, 13_824, 32_000),
+    "70B": dense("llama", 8192, 80, 64, 8, 28_672, 32_000),
+}
+"""Shapes of Mistral-7B, Llama-2-13B and Llama-2-70B, from their `config.json`."""
+
+
+@pytest.mark.parametrize(("size", "gpu", "bits"), [
+    ("7B", "NVIDIA RTX A5000", 16),
+    ("13B", "NVIDIA RTX A6000", 16),
+    ("70B", "NVIDIA A100 80GB PCIe", 4),
+])  # fmt: skip
+def test_the_specifications_guide_to_cards_by_arithmetic(size, gpu, bits):
+    """Specification A's table: these cards hold an adapter of a model of this size."""
+    job = renting.given({"where.max_usd": 1000}, facts=GUIDE[size])
+    verdict = by_gpu(renting.verdicts(job))[gpu]
+    assert verdict.reason == ""
+    assert verdict.plan.spec.adapter.bits == bits
+    assert verdict.rung.usd_p50 > 0
+
+
+def test_the_specifications_guide_is_wrong_about_full_training():
+    """7B in full on 48 GB, it says; the weights and the optimizer's states alone are over that."""
+    job = renting.given({"adapter.kind": "full", "where.max_usd": 1000}, facts=GUIDE["7B"])
+    verdict = by_gpu(renting.verdicts(job))["NVIDIA RTX A6000"]
+    assert verdict.plan is None
+    assert verdict.reason == "needs 116.3 GiB, has 48.0 GiB"

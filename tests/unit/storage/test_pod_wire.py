@@ -1,3 +1,5 @@
+import gzip
+
 import httpx2
 import pytest
 from pydantic import SecretStr
@@ -12,6 +14,7 @@ from podtune.core.errors import (
     UnavailableError,
 )
 from podtune.storage.pod_wire import MAX_ANSWER, USER_AGENT, PodWire
+from support.runpod_account import Time
 
 TOKEN = "token-that-must-not-show"
 OURS = {"X-Podtune": "1"}
@@ -21,9 +24,14 @@ OURS = {"X-Podtune": "1"}
 def wire():
     made = []
 
-    def make(answer):
+    def make(answer, **more):
         made.append(
-            PodWire("https://pod.example", SecretStr(TOKEN), transport=httpx2.MockTransport(answer))
+            PodWire(
+                "https://pod.example",
+                SecretStr(TOKEN),
+                transport=httpx2.MockTransport(answer),
+                **more,
+            )
         )
         return made[-1]
 
@@ -106,3 +114,65 @@ def test_an_answer_without_end_is_cut(wire):
 def test_only_https_or_this_machine(url):
     with pytest.raises(SpecError):
         PodWire(url, SecretStr(TOKEN))
+
+
+def dripping(time):
+    while True:
+        time.seconds += 50
+        yield b"x"
+
+
+@pytest.mark.parametrize("status", [200, 409])
+def test_an_answer_that_drips_is_left(wire, status):
+    time = Time()
+    one = wire(
+        lambda _: httpx2.Response(status, headers=OURS, content=dripping(time)),
+        clock=time.monotonic,
+    )
+    with pytest.raises(UnavailableError) as caught:
+        one.ask("GET", "status")
+    assert caught.value.code == "pod_unreachable"
+    assert time.seconds < 200
+
+
+def test_a_body_that_is_not_taken_is_left(wire):
+    time = Time()
+
+    def slow(request):
+        for _ in request.stream:
+            pass
+        return httpx2.Response(200, headers=OURS)
+
+    with pytest.raises(UnavailableError):
+        one = wire(slow, clock=time.monotonic)
+        one.ask("PUT", "bundle", content=one.in_time(dripping(time)))
+    assert time.seconds < 200
+
+
+@pytest.mark.parametrize("kind", ["gzip", "deflate", "zstd"])
+def test_nothing_is_unpacked_on_the_way(wire, kind):
+    bomb = gzip.compress(bytes(20 * 2**20))
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers["accept-encoding"])
+        return httpx2.Response(
+            200,
+            headers={**OURS, "Content-Encoding": kind},
+            stream=httpx2.ByteStream(bomb),
+        )
+
+    with pytest.raises(UnavailableError, match="not asked for"):
+        wire(answer).ask("GET", "status")
+    assert seen == ["identity"]
+
+
+def test_a_proxy_of_the_environment_gets_nothing_for_this_machine(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    here = PodWire("http://127.0.0.1:8466", SecretStr(TOKEN))
+    there = PodWire("https://pod.example", SecretStr(TOKEN))
+    assert not any(here._client._mounts.values())
+    assert any(there._client._mounts.values())
+    here.close()
+    there.close()

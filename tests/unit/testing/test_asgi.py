@@ -20,7 +20,7 @@ class Talk:
             "method": "post",
             "path": path,
             "query_string": b"a=1&a=2&b=",
-            "headers": [(b"X-Name", b"v")],
+            "headers": [(b"X-Name", b"v"), (b"Host", b"127.0.0.1:1")],
             asgi.TRANSPORT: self,
         }
         self.left = [
@@ -101,7 +101,7 @@ def test_a_request_arrives_whole():
     (request,) = seen
     assert (request.method, request.body) == ("POST", b"one two")
     assert dict(request.query) == {"a": ["1", "2"], "b": [""]}
-    assert dict(request.headers) == {"x-name": "v"}
+    assert dict(request.headers) == {"x-name": "v", "host": "127.0.0.1:1"}
 
 
 def test_a_body_that_is_too_large_is_refused(monkeypatch):

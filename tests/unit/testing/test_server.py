@@ -218,3 +218,18 @@ def test_a_request_that_hangs_in_a_pod_does_not_hold_up_the_end(serve, client):
     server.close()
     thread.join(20)
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "rebound.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
+)
+def test_a_web_page_runs_no_program(serve, client, tmp_path, headers):
+    server = serve()
+    marker = tmp_path / "ran"
+    body = {"name": "t", "image": "runpod/x", "gpu": {"id": "Stand-in CPU"}, "args": f"touch {marker}"}
+    answer = client.post(f"{server.url}/v2/pods", json=body, headers=headers)
+    assert answer.status_code == 403
+    answer = client.post(f"{server.url}/_stand_in/faults", json=["no_capacity"], headers=headers)
+    assert answer.status_code == 403
+    assert server.cloud.account.pods == {}
+    assert not marker.exists()

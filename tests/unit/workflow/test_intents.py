@@ -110,3 +110,12 @@ def test_local_jobs_order_nothing(store):
     store.apply(job, {"intent_at": NOW, "instance_name": "pt-o-j-1"}, None, token)
     assert store.orders(job.id) == []
     assert store.spent(job.id) == {}
+
+
+@pytest.mark.parametrize(("ended", "usd"), [(0, "0"), (1, "0.20")])
+def test_what_was_ended_unseen_was_there_and_cost(store, ended, usd):
+    job, _ = intend(store)
+    absent = NOW + timedelta(minutes=30)
+    proof = TerminationProof(instance_id=None, ended=ended, absent_at=absent, method="m")
+    store.record_absence(job, proof)
+    assert store.spent(job.id) == {job.id: Decimal(usd)}

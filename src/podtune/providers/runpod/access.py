@@ -1,13 +1,11 @@
 """Where RunPod is and what opens it: addresses of its three interfaces, the proxy, the key."""
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from podtune.core.errors import CredentialsError, SpecError
+from podtune.core.errors import CredentialsError
 
 REST_URL: Final = "https://api.runpod.io/v2"
 """Control plane (REST v1 was retired on 2026-11-15)."""
@@ -20,6 +18,11 @@ JOBS_URL: Final = "https://api.runpod.ai/v2"
 
 PROXY_URL: Final = "https://{pod}-{port}.proxy.runpod.net"
 """Public without authentication, 100 s a request."""
+
+
+KEY_PREFIX: Final = "rpa_"
+"""What every key in RunPod's own tests begins with (runpod/runpod-mcp 7074c87, 2026-08-20). Another
+beginning is told and tried all the same: only RunPod knows its keys."""
 
 
 @dataclass(frozen=True)
@@ -48,34 +51,14 @@ class RunPodAccess:
             )
         return value
 
+    @property
+    def odd_key(self) -> str | None:
+        """A word about a key that does not look like RunPod's; None where it does, or there is none."""
+        value = self.api_key.get_secret_value().strip() if self.api_key else ""
+        if not value or value.startswith(KEY_PREFIX):
+            return None
+        return f"RUNPOD_API_KEY does not begin with {KEY_PREFIX}, as RunPod's keys do; it is tried as it is"
+
     def port_url(self, pod: str, port: int) -> str:
         """Where a pod's HTTP port is reached."""
         return self.proxy_url.replace("{pod}", pod).replace("{port}", str(port)).rstrip("/")
-
-
-def checked(url: str, setting: str) -> str:
-    """An address of the settings, without a slash at its end.
-
-    Raises:
-        SpecError: no https address, and none of this machine's own either.
-    """
-    parts = urlsplit(url.replace("{pod}", "pod").replace("{port}", "80"))
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise SpecError(f"{setting} is no http or https address", code="bad_setting")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise SpecError(
-            f"{setting}: a key is never sent over http to {parts.hostname}",
-            code="bad_setting",
-            hint="use https; plain http is for this machine only (127.0.0.1, localhost)",
-        )
-    return url.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

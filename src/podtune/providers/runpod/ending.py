@@ -104,7 +104,8 @@ class Terminator:
                 self.delete(ending, pod_id)
                 return None
         lists, span = len(ending.absent), ending.absent[-1] - ending.absent[0]
-        by_id = f", and {len(ending.ids)} answered 404 by id" if ending.ids else ""
+        asked = f"{len(ending.ids)} ids" if len(ending.ids) > 1 else "its id"
+        by_id = f"; GET of {asked} answered 404" if ending.ids else ""
         return TerminationProof(
             instance_id=recorded,
             ended=len(ending.ended),

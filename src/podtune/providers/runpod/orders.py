@@ -1,7 +1,8 @@
 """Which machines were ordered, on disk before each order: a crash in between must not order twice.
 
 One small file a name, in the job's own folder. It is there while an order may have been carried out
-without our having seen the machine, and gone once it was seen or surely refused.
+without a list having shown the machine, and gone once one did or it was surely refused. That RunPod
+took the order is not enough: a driver that dies before it has noted the machine finds no list with it.
 """
 
 import os
@@ -23,10 +24,11 @@ class OrderBook:
         """Write down, for good, that a machine is about to be ordered under a name.
 
         Raises:
+            FileExistsError: somebody else is ordering it, or has: it may not be ordered again.
             OSError: it cannot be written, so nothing may be ordered.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        with self._path(name).open("w", encoding="ascii") as file:
+        with self._path(name).open("x", encoding="ascii") as file:
             file.write(now.isoformat())
             file.flush()
             os.fsync(file.fileno())

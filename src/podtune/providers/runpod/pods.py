@@ -91,7 +91,10 @@ class RunPodProvider:
         since = book.open_since(request.name)
         if since is not None:
             raise self._still_doubtful(request.name, since, now)
-        book.begin(request.name, now)
+        try:
+            book.begin(request.name, now)
+        except FileExistsError:  # another driver was quicker by a moment
+            raise self._still_doubtful(request.name, now, now) from None
         self._doubts[request.name] = now
         try:
             made = self._client.create("/pods", body, wire.Pod)
@@ -102,7 +105,7 @@ class RunPodProvider:
             raise
         if not is_pod_id(made.id) or (made.name or request.name) != request.name:
             raise self._still_doubtful(request.name, now, now)
-        self._settle(book, request.name)
+        self._doubts.pop(request.name, None)  # its id is known; the book stays open until a list shows it
         instance = listing.facts(made).instance(now).model_copy(update={"name": request.name})
         return _with_price(instance, request.machine)
 
@@ -156,6 +159,10 @@ class RunPodProvider:
                 self._seen.update(ending.ids)
                 self._missing.update(dict.fromkeys(ending.ids, ending.absent[0]))
         return proof
+
+    def doubt(self, name: str, since: datetime) -> None:
+        """Take note of an order of an earlier driver whose machine nobody has seen (`OrderBook`)."""
+        self._doubts.setdefault(name, since)
 
     def owned(self, owner: str) -> Sequence[Instance]:
         """Every pod of an installation.

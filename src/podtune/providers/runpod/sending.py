@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 import podtune
+from podtune.core.addresses import is_loopback
 from podtune.core.errors import PodtuneError, ProviderError, UnavailableError
 from podtune.providers.runpod import answers
-from podtune.providers.runpod.access import RunPodAccess, is_loopback
+from podtune.providers.runpod.access import RunPodAccess
 from podtune.providers.runpod.pacing import Pace
 
 USER_AGENT: Final = f"podtune/{podtune.__version__}"

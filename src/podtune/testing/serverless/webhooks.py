@@ -4,7 +4,6 @@ A failing webhook changes nothing of the job. Only addresses of this machine are
 cloud is told otherwise: a stand-in must not send test data to the world.
 """
 
-import ipaddress
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from podtune.core import addresses
 from podtune.testing.http import encode
 
 DELAYS: Final = (timedelta(0), timedelta(seconds=5), timedelta(seconds=15))
@@ -93,14 +93,7 @@ def is_loopback(url: str) -> bool:
         host = parts.hostname or ""
     except ValueError:
         return False
-    if parts.scheme not in {"http", "https"}:
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme in {"http", "https"} and addresses.is_loopback(host)
 
 
 def post_in_background(lock: threading.RLock) -> Poster:

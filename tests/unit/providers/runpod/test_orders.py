@@ -1,3 +1,5 @@
+import pytest
+
 from podtune.providers.runpod.orders import OrderBook
 from support.runpod_account import START
 
@@ -29,3 +31,10 @@ def test_a_crash_while_writing_leaves_an_open_order(tmp_path):
     since = book.open_since(NAME)
     assert since is not None
     assert since.tzinfo is not None
+
+
+def test_an_open_order_is_not_begun_again(tmp_path):
+    OrderBook(tmp_path).begin(NAME, START)
+    with pytest.raises(FileExistsError):
+        OrderBook(tmp_path).begin(NAME, START)
+    assert OrderBook(tmp_path).open_since(NAME) == START

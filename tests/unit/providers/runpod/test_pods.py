@@ -82,7 +82,8 @@ def test_the_price_is_the_larger_of_the_answers_and_the_plans(request_, tmp_path
     world = World()
     dearer = pod("x", NAME, cost="0.55")
     world.account.answer("POST /v2/pods", httpx2.Response(201, json=dearer))
-    assert world.provider.launch(request_).usd_per_hour == Decimal("0.55")
+    elsewhere = request_._replace(folder=tmp_path / "another job")
+    assert world.provider.launch(elsewhere).usd_per_hour == Decimal("0.55")
 
 
 @pytest.mark.parametrize(("changes", "field", "value"), [
@@ -166,6 +167,42 @@ def test_an_order_whose_answer_was_lost_is_found_by_its_name(request_, lost):
         world.provider.launch(request_)
     assert world.provider.launch(request_).id == "new1"
     assert world.account.made == 1
+
+
+def test_a_crash_before_the_machine_is_noted_orders_no_second_one(request_):
+    """The order was answered, the driver died before it wrote the id, and the lists lag."""
+    world = World()
+    made = world.provider.launch(request_)
+    world.account.is_hidden.add(made.id)
+    for _ in range(3):
+        with pytest.raises(DoubtfulError):
+            world.another().launch(request_)
+        world.wait(10)
+    world.account.is_hidden.clear()
+    assert world.another().launch(request_).id == made.id
+    assert world.account.made == 1
+
+
+def test_of_two_drivers_at_once_one_orders(request_):
+    world = World()
+    other = world.another()
+
+    def second_orders(_):  # all of it before the first driver's list is answered
+        world.account.is_hidden.add(other.launch(request_).id)
+        return httpx2.Response(200, json={"pods": []})
+
+    world.account.answer("GET /v2/pods", second_orders)
+    with pytest.raises(DoubtfulError):
+        world.provider.launch(request_)
+    assert world.account.made == 1
+
+
+def test_the_doubt_of_an_earlier_driver_holds_the_proof_up(request_):
+    world = World(limits=Limits(settle_s=60, proof_window_s=1))
+    later = world.another()
+    later.doubt(NAME, world.time.now())
+    assert end(world, NAME, None, later) is not None
+    assert world.time.seconds >= 60
 
 
 def test_a_lost_order_is_never_sent_again_not_even_after_a_restart(request_):
