@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import cargo
+import event_relay
 from lifetime import Lifetime
 from state import PodState
 
@@ -87,6 +88,7 @@ class Delivery:
             **{k: result.get(k) for k in ("ok", "error_code", "error_message", "advice")},
             "archive": archive,
             "files": result.get("files") or {},
+            "facts": event_relay.facts_of(orders.events, orders.attempt),
         }
         path = orders.folder / "result.json"
         path.write_text(json.dumps(said, indent=1), encoding="utf-8")

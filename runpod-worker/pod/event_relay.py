@@ -73,6 +73,15 @@ def result_of(path: Path, attempt: int) -> dict[str, Any] | None:
     return found
 
 
+def facts_of(path: Path, attempt: int) -> dict[str, Any]:
+    """What the worker measured in an attempt: figures for the receipt, never a row's text."""
+    found: dict[str, Any] = {}
+    for event in _events(path):
+        if event.get("attempt") == attempt and isinstance(event.get("facts"), dict):
+            found.update(event["facts"])
+    return found
+
+
 def add_failure(
     path: Path, orders: Orders, *, code: str, message: str, advice: str, stage: str
 ) -> dict[str, Any]:

@@ -41,9 +41,17 @@ class Lifetime:
 
     def deadline_left_s(self) -> float:
         """By the clock, and never longer than the machine was meant to live at all."""
-        by_clock = self._orders.deadline - self._wall
-        by_duration = self._orders.deadline - self._orders.started
+        deadline = self._deadline()
+        by_clock = deadline - self._wall
+        by_duration = deadline - self._orders.started
         return min(by_clock, by_duration) - self.elapsed_s()
+
+    def _deadline(self) -> float:
+        try:
+            shortened = float(self._orders.shortened.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return self._orders.deadline
+        return min(self._orders.deadline, shortened)
 
     def money_left_s(self) -> float:
         """Until the budget is spent at the machine's price, counted from its order."""

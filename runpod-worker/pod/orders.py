@@ -88,6 +88,11 @@ class Orders(NamedTuple):
         return self.folder / f"begun-{self.attempt}"
 
     @property
+    def shortened(self) -> Path:
+        """An earlier deadline, where one was handed over; every process of the machine keeps it."""
+        return self.watch / "deadline"
+
+    @property
     def watch(self) -> Path:
         """Where receive and watchdog leave word for each other."""
         return self.folder / f"watch-{self.attempt}"
@@ -150,6 +155,8 @@ class HandOver(NamedTuple):
     deliver: dict[str, Any]
     secrets: dict[str, str]
     event_key: bytes
+    deadline: float | None = None
+    """Unix seconds; only an earlier one than the environment's counts."""
 
 
 def hand_over(body: bytes, orders: Orders) -> HandOver:
@@ -175,7 +182,14 @@ def hand_over(body: bytes, orders: Orders) -> HandOver:
             raise Refused(400, f"secrets may be {', '.join(sorted(SECRETS))} only")
         if not SHA256.fullmatch(said["event_key"]):
             raise Refused(400, "event_key is not 64 hex signs")
-        return HandOver(said["bundle"], said["deliver"], secrets, bytes.fromhex(said["event_key"]))
+        deadline = said.get("deadline")
+        return HandOver(
+            said["bundle"],
+            said["deliver"],
+            secrets,
+            bytes.fromhex(said["event_key"]),
+            None if deadline is None else float(deadline),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused(400, f"the hand-over cannot be read: {type(error).__name__}") from None
 

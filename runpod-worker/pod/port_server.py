@@ -5,6 +5,7 @@ Knows nothing of what is asked; `receive.Desk` answers.
 
 import hashlib
 import hmac
+import io
 import json
 import threading
 import time
@@ -24,6 +25,9 @@ MAX_CHUNK = 32 * 2**20
 TAIL_BYTES = 4 * 2**20
 IDLE_S = 30.0
 """Without a byte a connection is closed."""
+
+HEAD_LIMIT_S = 30.0
+"""For the first line and the headers: who drips them must not hold one of the places."""
 
 BODY_LIMIT_S = 95.0
 """For a whole body: the vendor's proxy ends a request after 100 s (runpod.md 3, 2026-11-22)."""
@@ -59,6 +63,22 @@ class Ask(BaseHTTPRequestHandler):
     token_sha256: str
     parts: list[str]
 
+    def setup(self) -> None:
+        """Reads from the connection end at a moment, however the bytes come."""
+        super().setup()
+        self.rfile.close()
+        self._until = 0.0
+        self.rfile = io.BufferedReader(_InTime(self))
+
+    def handle_one_request(self) -> None:
+        """A request begins: its head, and the wait for it, have their time."""
+        self._until = time.monotonic() + HEAD_LIMIT_S
+        super().handle_one_request()
+
+    def left_s(self) -> float:
+        """Until reading ends."""
+        return self._until - time.monotonic()
+
     def do_GET(self) -> None:
         """Every method goes one way."""
         self._serve()
@@ -77,10 +97,7 @@ class Ask(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         self.parts = [unquote(part) for part in parts.path.split("/") if part]
         try:
-            said = self.headers.get("Content-Length") or "0"
-            if not said.isdecimal():
-                raise Refused(400, "Content-Length is no number")
-            self._left = int(said)
+            self._left = self._announced()
             if self.parts == ["health"]:
                 self._send(Answer(body={"ok": True}))
                 return
@@ -96,6 +113,20 @@ class Ask(BaseHTTPRequestHandler):
         except Exception as error:  # noqa: BLE001 - one bad request must not end the server
             order_book.say(f"podtune: {self.command} failed: {type(error).__name__}")
             self._send(Answer(500, {"reason": f"failed: {type(error).__name__}"}))
+
+    def _announced(self) -> int:
+        """Bytes of the body.
+
+        Raises:
+            Refused: it cannot be told where the body ends, so what follows would be taken for the
+                next request of whoever shares the proxy's connection.
+        """
+        said = self.headers.get_all("Content-Length") or ["0"]
+        number = said[0].isascii() and said[0].isdigit() and len(said[0]) < 16
+        if self.headers.get_all("Transfer-Encoding") or len(said) > 1 or not number:
+            self.close_connection = True
+            raise Refused(400, "one Content-Length is needed, and no Transfer-Encoding")
+        return int(said[0])
 
     def _refuse_stranger(self) -> None:
         given = (self.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
@@ -117,8 +148,6 @@ class Ask(BaseHTTPRequestHandler):
 
     def read(self, most: int) -> bytes:
         """The next bytes of the body; empty when the client went away."""
-        if time.monotonic() > self._until:
-            raise TimeoutError
         block = self.rfile.read1(min(most, self._left))  # pyright: ignore[reportAttributeAccessIssue] - a BufferedReader
         self._left -= len(block)
         return block
@@ -170,7 +199,7 @@ class Ask(BaseHTTPRequestHandler):
     def _send(self, answer: Answer) -> None:
         if self._known and self._left <= MAX_CHUNK:
             self._drain()
-        if self._left:  # an unread body would be taken for the next request
+        if self._left or not self._known:  # an unread body would be taken for the next request
             self.close_connection = True
         text = b"" if answer.path else answer.body
         if not isinstance(text, bytes):
@@ -210,6 +239,33 @@ class Ask(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are not logged."""
+
+
+class _InTime(io.RawIOBase):
+    """Reads a connection until its moment, whatever the client sends or does not send."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """What is there.
+
+        Raises:
+            TimeoutError: the time is over.
+        """
+        left = self._ask.left_s()
+        if left <= 0:
+            raise TimeoutError
+        idle_s = self._ask.timeout or IDLE_S
+        self._ask.connection.settimeout(min(idle_s, left))
+        try:
+            return self._ask.connection.recv_into(buffer)
+        finally:
+            self._ask.connection.settimeout(idle_s)
 
 
 class Server(ThreadingHTTPServer):

@@ -66,6 +66,8 @@ class PodState:
             if handed.deliver["via"] == "put":
                 for name in ("archive", "result"):
                     self.addresses[name] = order_book.check_address(handed.deliver[name])
+            if handed.deadline is not None:
+                order_book.write(self.orders.shortened, str(handed.deadline))
             (self.orders.watch / "handed-over").touch()
             if self._phase == "waiting":
                 self.enter("receiving", "the bundle")

@@ -128,6 +128,18 @@ def test_a_job_is_trained_on_a_rented_machine_and_nothing_is_left_of_it(rent):
     rented.home.wait_for(lambda: not rented.home.processes(), "the idle driver leaves", 20)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_pod_of_the_stock_image_installs_the_lock_itself(rent):
+    """As on the real platform: nothing of ours is in the image but Python and torch."""
+    rented = rent()
+    done = rented.train("--image", "auto", steps=2)
+    assert done.returncode == 0, done.stdout + done.stderr + rented.home.driver_log()
+    assert "installing" in done.stderr
+    assert len(rented.made()) == 1
+    rented.check_gone()
+
+
 def check_artifact(rented, ended):
     assert rented.home.json("receipt", ended["id"], "--verify")["valid"]
     folder = rented.home.folder(ended["id"]) / "artifact"

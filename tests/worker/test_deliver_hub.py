@@ -7,7 +7,10 @@ import sys
 import pytest
 
 import deliver_hub
-from support import artifacts
+from podtune.core.events import EventKind, TrainingEvent
+from podtune.core.handover import DeliveredResult
+from podtune.core.states import WorkerStage
+from support import artifacts, build
 from support.hub_writes import POD, WritableHub
 
 NAME = "anna/podtune-demo-abc234"
@@ -38,11 +41,17 @@ def run(root, hub, folder, token=POD):
 
 def test_the_artifact_and_its_result_are_committed(root, hub, tmp_path):
     folder = artifacts.make(tmp_path / "job" / "artifact", weights=b"w" * 5000)
+    measured = TrainingEvent(
+        job="demo-abc234", attempt=1, seq=0, time=build.NOW, kind=EventKind.FACTS,
+        stage=WorkerStage.TRAINING, facts={"steps": 3},
+    )  # fmt: skip
+    (folder.parent / "events.jsonl").write_text(measured.line() + "\n")
     ended = run(root, hub, folder.parent)
     assert (ended.returncode, ended.stderr) == (0, "")
     there = hub.repositories[f"datasets/{NAME}"]
     assert {p.name for p in (there / "adapter").iterdir()} == {p.name for p in folder.iterdir()}
-    assert '"ok":true' in (there / "result.json").read_text()
+    said = DeliveredResult.model_validate_json((there / "result.json").read_text())
+    assert (said.ok, said.facts) == (True, {"steps": 3})
 
 
 def test_without_a_token_it_says_so(root, hub, tmp_path):

@@ -5,6 +5,7 @@ attempt and number. Output is counted in bytes of the machine's own file. All of
 another machine: events of another job or attempt are dropped, control characters too.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,9 @@ FILE: Final = "pulled.json"
 
 LARGEST_LOG: Final = 64 * 2**20
 """Bytes of a job's output that are kept: a flood must not fill this machine's disk."""
+
+LARGEST_EVENTS: Final = 128 * 2**20
+"""Bytes of a job's events that are kept, some 300,000 steps; an outcome is taken behind them, too."""
 
 _UNSAFE: Final = bytes(sorted((set(range(32)) | {127}) - {9, 10, 13}))
 """Control characters, except tab and line ends: output of elsewhere must not steer a terminal."""
@@ -74,6 +78,8 @@ class Inbox:
 
     def take_result(self, said: DeliveredResult, now: datetime) -> bool:
         """Append the outcome that a machine left in its store, when its last event never came."""
+        if (said.job, said.attempt) != (self._job, self.attempt):
+            return False
         result = WorkerResult(
             ok=said.ok,
             error_code=said.error_code,
@@ -81,16 +87,9 @@ class Inbox:
             advice=said.advice,
             files=said.files,
         )
-        event = TrainingEvent(
-            job=said.job,
-            attempt=said.attempt,
-            seq=max(self._numbers, default=-1) + 1,
-            time=now,
-            kind=EventKind.RESULT,
-            stage=WorkerStage.UPLOADING,
-            result=result,
-        )
-        return self._take(event, event.line())
+        if said.facts:
+            self._take_word(now, EventKind.FACTS, {"facts": dict(said.facts)})
+        return self._take_word(now, EventKind.RESULT, {"result": result})
 
     def take_log(self, block: bytes) -> None:
         """Append a block of the machine's output."""
@@ -105,10 +104,25 @@ class Inbox:
             kept = stream.tell()
         self._store(log=self._pulled.log + len(block), kept_log=kept)
 
+    def _take_word(self, now: datetime, kind: EventKind, what: Mapping[str, object]) -> bool:
+        """Append an event that the machine left otherwise than as one."""
+        bare = TrainingEvent(
+            job=self._job,
+            attempt=self.attempt,
+            seq=max(self._numbers, default=-1) + 1,
+            time=now,
+            kind=kind,
+            stage=WorkerStage.UPLOADING,
+        )
+        event = bare.model_copy(update=what)
+        return self._take(event, event.line())
+
     def _take(self, event: TrainingEvent | None, text: str) -> bool:
         if event is None or (event.job, event.attempt) != (self._job, self.attempt):
             return False
-        if event.seq in self._numbers:
+        kept = _size(self._folder.events)
+        room = LARGEST_EVENTS * (2 if event.result else 1)
+        if event.seq in self._numbers or kept + len(text) > room:
             return False
         with self._folder.events.open("a", encoding="utf-8") as stream:
             stream.write(text.replace("\n", " ") + "\n")

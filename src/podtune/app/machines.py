@@ -55,7 +55,9 @@ def refuse_spent(plan: Plan, spent: Decimal, reserve_s: float) -> Decimal:
     """
     quoted = plan.price
     left = (quoted.max_usd - spent) if quoted else Decimal(0)
-    cheapest = min((rung.offer.hourly for rung in quoted.ladder), default=Decimal(0)) if quoted else 0
+    cheapest = (
+        min((rung.offer.hourly for rung in quoted.ladder), default=Decimal(0)) if quoted else 0
+    )
     if left <= cheapest * Decimal(str(reserve_s)) / 3600:
         raise ConflictError(
             f"{price.money(spent)} of the ceiling are spent; {price.money(max(left, Decimal(0)))} are left",
@@ -81,8 +83,7 @@ def ssh(settings: Settings, job: Job) -> str:
         raise ConflictError(
             f"the machine of job {job.id!r} was ordered without a shell",
             code="no_shell",
-            hint="put your public key into the RunPod account, and train with "
-            "--keep-on-failure 30",
+            hint="put your public key into the RunPod account, and train with --keep-on-failure 30",
         )
     with _client() as client:
         return RunPodProvider(client, settings).ssh(job.instance_id)
@@ -116,7 +117,8 @@ def get_checkpoint(settings: Settings, job: Job, step: int, into: Path) -> Path:
     for one in _remote(settings, job):
         if one.name == name:
             with _port(settings, job) as port:
-                port.fetch_files(target, one.files, checkpoint=name)
+                while not port.fetch_files(target, one.files, checkpoint=name):
+                    pass  # a slice of time is over; a machine that is gone raises
             return target
     known = ", ".join(str(one.step) for one in checkpoints(settings, job)) or "none"
     raise NotFoundError(

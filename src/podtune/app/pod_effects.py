@@ -122,8 +122,8 @@ class PodEffects(JobEffects):
         try:
             status = port.status()
         except UnavailableError:
-            self._view.boot(job)
-            return Heard()
+            said = self._view.boot(job)
+            return Heard(said=said or "", searched=said is not None)
         self._view.status(job, status)
         if status.phase in _BEGUN or status.phase in _OVER:
             return Heard(accepted=True, at=self._tools.clock())
@@ -183,7 +183,10 @@ class PodEffects(JobEffects):
             if status.phase == "delivered":
                 return self._fetch_from_store(job)
             return self._fetch_by_port(job, port)
-        except UnavailableError:
+        except UnavailableError as error:
+            if error.code == "disk_full":
+                self._view.show(job, "finished", error.message)
+                return False
             return self._fetch_from_store(job)
 
     def release(self, job: Job) -> None:
@@ -199,6 +202,7 @@ class PodEffects(JobEffects):
         if proof is None:
             self._view.show(job, "ending", "waiting for the proof that it is gone")
             return None
+        OrderBook(self._folder(job).path).settle(job.instance_name or "")
         self._forget_bundle(job)
         staged_bundle.remove(self._folder(job).path)
         self._news.forget(job)
@@ -264,6 +268,7 @@ class PodEffects(JobEffects):
                 deliver=store.ticket(key, until),
                 secrets=pod_order.secrets(job, pod_hub_token()),
                 event_key=pod_order.event_key(self._settings.home, job),
+                deadline=int(job.deadline.timestamp()) if job.deadline else None,
             )
         )
         if ticket.via != "port":

@@ -34,13 +34,17 @@ class PodLogs:
         self._last: dict[tuple[str, Source], str] = {}
         self._next_at: dict[tuple[str, Source], datetime] = {}
 
+    def is_due(self, pod_id: str, source: Source) -> bool:
+        """Whether the next look at a log reads it."""
+        now = self._clock()
+        return now >= self._next_at.get((pod_id, source), now)
+
     def new(self, pod_id: str, source: Source) -> Sequence[LogLine]:
         """Lines since the last look; none before the next look is due."""
         key: tuple[str, Source] = (pod_id, source)
-        now = self._clock()
-        if now < self._next_at.get(key, now):
+        if not self.is_due(pod_id, source):
             return ()
-        self._next_at[key] = now + self._every
+        self._next_at[key] = self._clock() + self._every
         found: list[LogLine] = []
         try:
             for line in follow(

@@ -1,8 +1,9 @@
 """Pictures of a pod for people who watch: from its own status, or from what RunPod says of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from podtune.app import machine_view, pod_logs
 from podtune.app.machine_view import MachineView
@@ -11,8 +12,16 @@ from podtune.core.errors import PodtuneError
 from podtune.core.handover import GpuUse, PodStatus
 from podtune.core.job import Job
 from podtune.core.units import GIB
+from podtune.providers.runpod.log_stream import LogLine
 from podtune.providers.runpod.pods import RunPodProvider
 from podtune.workflow.rental import offer_of
+
+_START: Final = "start container for"
+"""How the system log tells a start of the container; several before our first word are a crash loop
+(`reference/runpod.md` 1.2, 2026-11-22)."""
+
+_LOOP: Final = 3
+"""Starts from which on their number is told."""
 
 
 class PodView:
@@ -27,6 +36,7 @@ class PodView:
     ) -> None:
         """`jobs` holds the jobs' folders."""
         self._jobs, self._provider, self._logs, self._clock = jobs, provider, logs, clock
+        self._starts: dict[str, int] = {}
 
     def show(self, job: Job, step: str, detail: str) -> None:
         """Say what is being done."""
@@ -48,15 +58,30 @@ class PodView:
         )
         self._write(job, view)
 
-    def boot(self, job: Job) -> None:
-        """What RunPod says while the machine itself says nothing yet."""
-        lines = self._logs.new(job.instance_id or "", "system")
+    def boot(self, job: Job) -> str | None:
+        """What RunPod says while the machine itself says nothing yet.
+
+        Returns:
+            The newest line of its log, "" for none; None when it was not the time to look.
+        """
+        pod_id = job.instance_id or ""
+        is_due = self._logs.is_due(pod_id, "system")
+        lines = self._logs.new(pod_id, "system")
         if lines:
-            self.show(job, "starting", pod_logs.shown(lines[-1].line))
-            return
+            said = self._newest(pod_id, lines)
+            self.show(job, "starting", f"machine starts: {said}")
+            return said
         known = machine_view.read(self._jobs / job.id)
         if known is None or known.attempt != job.attempt:
             self.show(job, "starting", "waiting for its first word")
+        return "" if is_due else None
+
+    def _newest(self, pod_id: str, lines: Sequence[LogLine]) -> str:
+        """The last line, and how often the container was started where that is too often."""
+        starts = self._starts.get(pod_id, 0) + sum(one.line.startswith(_START) for one in lines)
+        self._starts[pod_id] = starts
+        said = pod_logs.shown(lines[-1].line)
+        return f"{said} (started {starts} times)" if starts >= _LOOP else said
 
     def progress(self, job: Job, step: str, detail: str) -> Callable[[int, int | None], None]:
         """A picture after every piece that is sent or fetched."""

@@ -65,9 +65,9 @@ class Standing(NamedTuple):
             return f"waiting for a machine: {offer_of(job).name}"
         if job.phase is JobPhase.TERMINATING:
             kept = job.kept_until is not None and self.now < job.kept_until
-            return (
-                "kept to be looked into" if kept else "ending the machine, until it is proved gone"
-            )
+            if kept and job.kept_until is not None:
+                return f"kept until {job.kept_until:%H:%M:%S} UTC: podtune ssh {job.id}"
+            return "ending the machine, until it is proved gone"
         if view is None or view.attempt != job.attempt:
             return ""
         if view.total_bytes:

@@ -112,7 +112,8 @@ def logs(
         raise typer.Exit(130) from None
     for entry in service.log(job):
         time = f"{entry.time.astimezone():%H:%M:%S}"
-        err().print(f"[dim]{time} attempt {entry.attempt} {entry.phase}:[/] {plain(entry.message)}")
+        told = f"[dim]{time} attempt {entry.attempt} {entry.phase}:[/] {plain(entry.message)}"
+        print_line(err(), told)
 
 
 @app.command()

@@ -54,6 +54,6 @@ def eject(  # noqa: PLR0913 - a command's parameters are its options
     if output is Output.JSON:
         print_json({"folder": str(folder), "plan_digest": made.digest})
         return
-    plan_view.render(err(), made, brief=True)
+    plan_view.render(err(), made, brief=True, elsewhere=True)
     err().print(f"[bold]next[/]  copy {folder.name} to the machine, then: bash train.sh")
     print(folder)  # noqa: T201 - the renderer

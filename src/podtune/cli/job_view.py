@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.panel import Panel
@@ -21,6 +21,9 @@ from podtune.core.job import Job
 from podtune.core.states import Outcome
 from podtune.core.units import count, duration, gib
 from podtune.core.wire import TrainingStatus
+
+_WIDE: Final = 100
+"""Columns of a terminal from which on a list of jobs shows everything."""
 
 COLOURS = {
     Outcome.COMPLETED: "green",
@@ -53,27 +56,35 @@ def render_jobs(
 ) -> None:
     """The list of jobs; `standings` are of the rented ones, which cost something."""
     rented = standings or {}
+    is_wide = console.width >= _WIDE
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("job", "state", "what", "attempt", "begun", "took", *(["cost"] * bool(rented))):
-        table.add_column(heading)
-    now = datetime.now(UTC)
-    for job in jobs:
-        took = (job.finished_at or now) - (job.started_at or job.created_at)
-        cost = [plain(rented[job.id].money())] if job.id in rented else []
-        table.add_row(
-            f"[bold]{job.id}[/]",
-            state_of(job),
-            plain(job.title),
-            str(job.attempt),
-            f"{job.created_at.astimezone():%Y-%m-%d %H:%M}",
-            duration(took.total_seconds()),
-            *cost,
-        )
+    rows = [_listed(job, rented.get(job.id), is_wide=is_wide) for job in jobs]
+    for heading in rows[0] if rows else ("job",):
+        if heading != "cost" or rented:
+            table.add_column(heading, no_wrap=heading != "what")
+    for cells in rows:
+        table.add_row(*[cells[str(column.header)] for column in table.columns])
     console.print(table)
     for name, standing in rented.items():
         leak = standing.leak()
         if leak:
             console.print(f"[bold red]{name}: {plain(leak)}[/]", soft_wrap=True)
+
+
+def _listed(job: Job, standing: Standing | None, *, is_wide: bool) -> dict[str, str]:
+    """A job's cells under their headings; a narrow terminal gets what matters."""
+    took = (job.finished_at or datetime.now(UTC)) - (job.started_at or job.created_at)
+    cost = standing.money() if standing else ""
+    begun = job.created_at.astimezone()
+    return {
+        "job": f"[bold]{job.id}[/]",
+        "state": state_of(job),
+        "what": plain(job.title),
+        **({"attempt": str(job.attempt)} if is_wide else {}),
+        "begun": f"{begun:%Y-%m-%d %H:%M}" if is_wide else f"{begun:%m-%d %H:%M}",
+        "took": duration(took.total_seconds()),
+        "cost": plain(cost if is_wide else cost.partition(" at ")[0]),
+    }
 
 
 def render_status(
@@ -145,21 +156,17 @@ def render_end(
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column()
     curve = sparkline([loss for _, loss in folded.losses])
-    table.add_row(
-        "loss", f"{facts['first_loss']:.3f} -> [bold]{facts['final_loss']:.3f}[/]  [cyan]{curve}[/]"
-    )
+    if "final_loss" in facts:
+        told = f"{facts['first_loss']:.3f} -> [bold]{facts['final_loss']:.3f}[/]"
+        table.add_row("loss", f"{told}  [cyan]{curve}[/]")
     if facts.get("final_validation_loss") is not None:
         table.add_row(
             "held-out",
             f"{facts['first_validation_loss']:.3f} -> [bold]{facts['final_validation_loss']:.3f}[/]"
             f"{_risen(artifact, facts['final_validation_loss'])}",
         )
-    table.add_row(
-        "training",
-        f"{facts['steps']} steps in {duration(facts['train_seconds'])}, "
-        f"{count(facts['tokens_processed'])} tokens, {facts['tokens_per_second']:.0f} tokens/s, "
-        f"peak {gib(facts['peak_memory_bytes'] or 0)} (planned {gib(job.plan.memory.total)})",
-    )
+    if "steps" in facts:
+        table.add_row("training", _took(facts, job))
     table.add_row("proof", "a fresh process loaded the adapter: it changes the model, as trained")
     if standing is not None:
         table.add_row("cost", f"{plain(standing.money())}; the machine is gone, and proved to be")
@@ -172,6 +179,14 @@ def render_end(
         Panel(table, title="[bold green]done[/]", title_align="left", border_style="green")
     )
     console.print(f"[bold]next[/]  podtune chat {job.id}")
+
+
+def _took(facts: Mapping[str, Any], job: Job) -> str:
+    return (
+        f"{facts['steps']} steps in {duration(facts['train_seconds'])}, "
+        f"{count(facts['tokens_processed'])} tokens, {facts['tokens_per_second']:.0f} tokens/s, "
+        f"peak {gib(facts['peak_memory_bytes'] or 0)} (planned {gib(job.plan.memory.total)})"
+    )
 
 
 def _risen(artifact: Path, final: float) -> str:

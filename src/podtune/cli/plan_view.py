@@ -45,10 +45,17 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     return {"digest": plan.digest, **plan.model_dump(mode="json")}
 
 
-def render(console: Console, plan: Plan, *, all_fields: bool = False, brief: bool = False) -> None:
-    """Print a plan; in brief, with the stated fields only."""
+def render(
+    console: Console,
+    plan: Plan,
+    *,
+    all_fields: bool = False,
+    brief: bool = False,
+    elsewhere: bool = False,
+) -> None:
+    """Print a plan; in brief, with the stated fields only; elsewhere, for a machine of whatever price."""
     fields = [n for n in plan.fields if n.origin is Origin.STATED or not brief]
-    parts: list[RenderableType] = [_summary(plan), ""]
+    parts: list[RenderableType] = [_summary(plan, elsewhere=elsewhere), ""]
     if plan.price is not None:
         from podtune.cli import price_view
 
@@ -62,12 +69,17 @@ def render(console: Console, plan: Plan, *, all_fields: bool = False, brief: boo
         console.print(f"[yellow]note[/]  {plain(warning)}", soft_wrap=True)
 
 
-def _summary(plan: Plan) -> Table:
+def _summary(plan: Plan, *, elsewhere: bool) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold cyan", no_wrap=True)
     table.add_column()
     for name, text in _lines(plan):
-        table.add_row(name, plain(text))
+        if not (elsewhere and name == "cost"):
+            table.add_row(name, plain(text))
+    if elsewhere:
+        table.add_row(
+            "machine", f"planned for {plain(plan.device.name)}; what it costs is yours to know"
+        )
     return table
 
 

@@ -33,6 +33,9 @@ MACHINE: Final = "machine"
 COST: Final = "rented"
 """Bars of a rented machine: what it does, and what it is busy with and costs."""
 
+NAME_WIDTH: Final = 24
+"""Columns of a bar's name: `prove in a fresh process`."""
+
 UNTOLD: Final = ("submitted", "started", "data is as planned", "order written")
 """Steps of the workflow that nobody waits for."""
 
@@ -64,14 +67,19 @@ def sparkline(values: list[float], width: int = 24) -> str:
 
 
 class _Figures(ProgressColumn):
-    """What a task says of itself: counts, bytes, or loss and speed."""
+    """What a task says of itself in one line: counts, bytes, or loss and speed."""
 
     def render(self, task: BarTask) -> Text:
-        return Text.from_markup(str(task.fields.get("figures", "")))
+        shown = Text.from_markup(str(task.fields.get("figures", "")), overflow="ellipsis")
+        shown.no_wrap = True
+        return shown
 
 
 class Watcher:
-    """Draws events as they come: bars on a terminal, plain lines elsewhere."""
+    """Draws events as they come: bars on a terminal, plain lines elsewhere.
+
+    A line of the live view never wraps: it would move all below it.
+    """
 
     def __init__(self, console: Console) -> None:
         """Starts with nothing on the screen; use as a context manager."""
@@ -79,9 +87,9 @@ class Watcher:
         self._live = console.is_terminal
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"),
-            TextColumn("{task.description:<23}"),
+            TextColumn(f"{{task.description:<{NAME_WIDTH}}}"),
             BarColumn(
-                bar_width=12 if console.width < 120 else 24,
+                bar_width=_bar_width(console.width),
                 complete_style="cyan",
                 finished_style="green",
             ),
@@ -144,14 +152,16 @@ class Watcher:
             if doing:
                 self._line(f"doing-{standing.job.attempt}-{told}-{part}", plain(doing))
             return
-        if doing:
-            self._bar(MACHINE, done, total, plain(doing))
+        busy = doing or standing.load()
+        if busy:
+            self._bar(MACHINE, done, total, plain(busy))
         elif MACHINE in self._tasks:
             self._progress.remove_task(self._tasks.pop(MACHINE))
         hint = standing.hint(self._folded.last_time)
-        shown = (leak, standing.load(), standing.money(), hint)
-        spent, ceiling = float(standing.spent), float(standing.ceiling)
-        self._bar(COST, spent, ceiling, "  ".join(plain(part) for part in shown if part))
+        if hint:
+            self._line(f"hint-{hint}", f"[dim]{plain(hint)}[/]")
+        told = "  ".join(part for part in (leak, standing.money()) if part)
+        self._bar(COST, float(standing.spent), float(standing.ceiling), plain(told))
 
     def _training(self) -> str:
         """Figures of the training in one line; the curve only where there is room for it."""
@@ -164,10 +174,11 @@ class Watcher:
         if metrics.validation_loss is not None and roomy:
             parts.append(f"held-out {metrics.validation_loss:.3f}")
         if metrics.throughput:
-            parts.append(f"{metrics.throughput:.0f} tokens/s")
+            unit = "tokens/s" if roomy else "tok/s"
+            parts.append(f"{metrics.throughput:.0f} {unit}")
         eta = folded.eta_seconds()
         if eta:
-            parts.append(f"{int(eta) // 60}:{int(eta) % 60:02d} left")
+            parts.append(f"{_clock(eta)} left")
         if self._console.width >= 120:
             parts.append(f"[cyan]{sparkline([loss for _, loss in folded.losses], 12)}[/]")
         return "  ".join(parts)
@@ -211,6 +222,21 @@ def watch(console: Console, seen: Iterable[TrainingEvent | LogEntry | Standing])
                 watcher.tell(one)
             else:
                 watcher.stand(one)
+
+
+def _bar_width(columns: int) -> int:
+    """Columns of a bar, by those of the terminal."""
+    return 24 if columns >= 140 else 12 if columns >= 100 else 6
+
+
+def _clock(seconds: float) -> str:
+    """Time left: minutes and seconds, or hours and minutes.
+
+    >>> _clock(74), _clock(4980)
+    ('1:14', '1 h 23')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d}"
 
 
 def _amount(done: float, total: float | None, unit: str) -> str:

@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_serializer
 
 from podtune.core.events import TrainingEvent, parse_line
 
@@ -122,6 +122,9 @@ class HandOver(_Message):
     """Of `POD_SECRETS`; held in memory there."""
     event_key: SecretStr
     """64 hex signs: the key of the attempt's event lines."""
+    deadline: int | None = Field(default=None, gt=0)
+    """Unix seconds: when the machine ends at the latest, where that is before the deadline of its
+    environment: one that costs more than was listed lives shorter, whoever is there to end it."""
 
     @field_serializer("secrets", when_used="json")
     def _secrets(self, value: dict[str, SecretStr]) -> dict[str, str]:
@@ -225,6 +228,8 @@ class DeliveredResult(_Answer):
     """Null when there is no artifact."""
     files: dict[str, _Sha256] = Field(default_factory=dict)
     """Artifact file -> sha256, as the worker said."""
+    facts: dict[str, JsonValue] = Field(default_factory=dict)
+    """What the worker measured, for the receipt: its events may never have come here."""
 
 
 def token_sha256(token: str) -> str:

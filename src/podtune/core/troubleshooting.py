@@ -41,7 +41,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         "model_not_found",
         "404 Repository Not Found",
         "the name is spelled otherwise, the repository is private, or it holds GGUF files only",
-        "found before anything is rented; the place that was looked in is named",
+        "found before anything is rented; the nearest names on the Hub are shown",
         "copy the name from the model's page: org/name, with safetensors weights",
     ),
     Trouble(
@@ -137,4 +137,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         "`podtune watch JOB`",
     ),
 )
-"""In the order somebody meets them. An endpoint that is unhealthy comes with serverless training."""
+"""In the order somebody meets them.
+
+An unhealthy endpoint, and a model that a volume lacks, come with serverless training.
+"""

@@ -19,6 +19,9 @@ _SILENT: Final = frozenset({"nvidia", "geforce", "generation", "edition", "tesla
 LOCAL_KINDS: Final = ("cuda", "mps")
 """What `where.gpu` may say on this machine only."""
 
+NOT_ASKED: Final = "not asked for"
+"""Why a card is left out that is none of those named."""
+
 
 class Wishes(NamedTuple):
     """What limits the choice of a machine."""
@@ -38,7 +41,7 @@ def refusal(offer: Offer, wishes: Wishes) -> str:
         (bool(never), never),
         (offer.cloud != where.cloud, f"{offer.cloud} cloud"),
         (offer.count != where.count, f"machines of {offer.count}"),
-        (bool(named) and not any(is_named(offer, n) for n in named), "not asked for"),
+        (bool(named) and not any(is_named(offer, n) for n in named), NOT_ASKED),
         (any(is_named(offer, n) for n in where.gpu_avoid), "to be avoided"),
         (where.min_vram_gib is not None and offer.vram_gib < where.min_vram_gib, "too small"),
         *((bool(why), why) for why in (_unfit(offer, wishes), _elsewhere(offer, wishes))),

@@ -25,6 +25,9 @@ UNQUANTISED_WORTH: Final = Decimal("1.25")
 """How much more than the cheapest an unquantised base may cost to be preferred: 4 bits change the
 base model's answers a little. Chosen."""
 
+LEAST_CEILING: Final = Decimal("0.01")
+"""Dollars; less than a cent cannot be shown as what it is."""
+
 MOST_HOURS: Final = 24.0
 """A machine lives no longer unless `where.max_hours` says so. Chosen: whatever goes wrong
 costs a day at most."""
@@ -50,7 +53,7 @@ def rented(given: PlanInput, offers: Sequence[Offer], wishes: gpu_choice.Wishes)
     if ceiling is None:
         raise refusals.budget_needed(_first(within), within)
     affordable = [v for v in within if rung_in(v).usd_p50 <= ceiling]
-    if not affordable:
+    if not affordable or ceiling < LEAST_CEILING:
         raise refusals.over_ceiling(within, ceiling)
     first = _first(affordable)
     rungs = _rungs(given, decided, first, affordable)

@@ -231,7 +231,20 @@ def _warnings(
             "weights of 16 bits lose updates smaller than a 256th of them; full fine-tuning in "
             "fp32 (--set training.precision=fp32) keeps all"
         )
-    if time.training_s > LONG_S and spec.where.on is Place.LOCAL:
+    return [*words, *_local_warnings(spec, time)]
+
+
+def _local_warnings(spec: TrainingSpec, time: TimeEstimate) -> list[str]:
+    """What somebody should know who trains on this machine."""
+    if spec.where.on is not Place.LOCAL:
+        return []
+    words: list[str] = []
+    if spec.where.max_usd is not None:
+        words.append(
+            f"nothing is rented, so a ceiling of ${spec.where.max_usd:g} means nothing; "
+            "--on runpod rents a machine"
+        )
+    if time.training_s > LONG_S:
         words.append(
             f"this takes about {duration(time.total_s)} here; --minutes 30 trains as much as 30 "
             "minutes hold"

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from podtune.core.errors import SpecError
-from podtune.planning import price
+from podtune.planning import gpu_choice, price
 from podtune.planning.survey import Verdict, in_words, rung_in, table
 
 SHOWN: Final = 6
@@ -19,6 +19,8 @@ def nothing_fits(verdicts: Sequence[Verdict]) -> SpecError:
     for verdict in verdicts:
         reason = verdict.reason if not verdict.needed_bytes else "too small"
         by_reason.setdefault(reason, []).append(verdict.offer.name)
+    if len(by_reason) > 1:
+        by_reason.pop(gpu_choice.NOT_ASKED, None)  # of those that were asked for something is told
     ways = "; ".join(
         f"{reason}: {', '.join(list(dict.fromkeys(names))[:4])}"
         + (" ..." if len(set(names)) > 4 else "")

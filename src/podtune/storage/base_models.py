@@ -89,7 +89,7 @@ def locate(spec: BaseModelSpec, models_dir: Path, *, prefer_package: bool = Fals
         raise NotFoundError(
             f"{spec.name!r} is in no cache here and the Hub cannot be reached: {error.message}",
             code="model_not_found",
-            hint="give --model a folder, go online, or use the default model without --model",
+            hint=f"give --model a folder, go online, or use the packaged one: --model {PACKAGE_MODEL}",
         ) from error
     return Located(
         name=spec.name,

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
+from pydantic import JsonValue, SecretStr
 
 from podtune.core.errors import ArtifactError, CredentialsError, NotFoundError, UnsupportedError
 from podtune.core.handover import (
@@ -187,7 +187,13 @@ def make_private(account: HubAccount, kind: Kind, name: str) -> None:
         )
 
 
-def put_result(account: HubAccount, key: StoreKey, name: str, folder: Path) -> None:
+def put_result(
+    account: HubAccount,
+    key: StoreKey,
+    name: str,
+    folder: Path,
+    facts: Mapping[str, JsonValue] | None = None,
+) -> None:
     """On a rented machine: commit an artifact with its result, all at once, and compare.
 
     Args:
@@ -195,6 +201,7 @@ def put_result(account: HubAccount, key: StoreKey, name: str, folder: Path) -> N
         key: Which attempt.
         name: The repository; it has to be private.
         folder: The artifact.
+        facts: What the worker measured.
 
     Raises:
         PodtuneError: as `make_private` and `upload`.
@@ -206,7 +213,10 @@ def put_result(account: HubAccount, key: StoreKey, name: str, folder: Path) -> N
             f"{name!r} is not there or not private: nothing was sent", code="public_place"
         )
     files = checksums(folder)
-    result = DeliveredResult(job=key.job, attempt=key.attempt, ok=True, files=files)
+    told_facts = dict(facts or {})
+    result = DeliveredResult(
+        job=key.job, attempt=key.attempt, ok=True, files=files, facts=told_facts
+    )
     wanted = {f"{FOLDER}/{path}": folder / path for path in files}
     with tempfile.TemporaryDirectory() as work:
         told = Path(work) / places.RESULT

@@ -6,6 +6,7 @@ never more of an address: a signed one is a secret. Knows nothing of any store's
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -34,6 +35,9 @@ LEAST_S: Final = 120.0
 
 PAUSES_S: Final = (1.0, 3.0, 9.0)
 """Between attempts, where the store did not answer as it should."""
+
+KEPT_FREE: Final = 1024**3
+"""Bytes of this machine's disk that no fetch takes."""
 
 MAX_ANSWER: Final = 8 * 1024 * 1024
 """Of an answer that is read into memory."""
@@ -202,6 +206,7 @@ class ObjectWire:
             size = int(response.headers.get("content-length") or -1)
             until = self._clock() + transfer_limit_s(max(size, 0))
             with _opened(target) as stream:
+                _refuse_full(target, size)
                 for block in response.iter_raw(_BLOCK):
                     digest.update(block)
                     done += len(block)
@@ -299,6 +304,23 @@ def _bounded(blocks: Iterator[bytes], most: int) -> Generator[bytes]:
         if done > most:
             return
         yield block
+
+
+def _refuse_full(target: Path | None, size: int) -> None:
+    """Refuse what would fill this machine's disk: a rented machine says how large its archive is.
+
+    Raises:
+        UnavailableError: room can be made, and it is asked for again.
+    """
+    if target is None or size <= 0:
+        return
+    free = shutil.disk_usage(target).free
+    if size > free - KEPT_FREE:
+        raise UnavailableError(
+            f"{target.name!r} has {size:,} bytes, this machine's disk {free:,} free",
+            code="disk_full",
+            hint="free some space; `podtune doctor` shows how much there is",
+        )
 
 
 def _opened(target: Path | None) -> AbstractContextManager[IO[bytes] | None]:

@@ -4,8 +4,9 @@ The pieces follow the line: small ones on a slow line, so that each takes far le
 vendor's proxy allows a request. What a machine says of its files is data from elsewhere.
 """
 
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote
@@ -13,20 +14,26 @@ from urllib.parse import quote
 from podtune.core.errors import ArtifactError, UnavailableError
 from podtune.core.handover import CHUNK_BYTES, RemoteFile
 from podtune.storage.artifact_folder import sha256_file
+from podtune.storage.object_wire import KEPT_FREE
 from podtune.storage.pod_wire import PodWire
 
 FIRST_CHUNK: Final = 2**20
 WANTED_CHUNK_S: Final = 15.0
 """What one piece should take: far under the proxy's 100 s, so that a slow minute ends nothing."""
 
-MAX_FILE: Final = 64 * 1024**3
-"""Bytes of one file that is fetched; a rank-1,024 adapter of a 70 B model is about 50 GB."""
+MAX_BYTES: Final = 256 * 1024**3
+"""Of all files of one fetch; a rank-1,024 adapter of a 70 B model is about 50 GB, its checkpoint with
+the optimiser's state four times that at most."""
+
+MAX_FILES: Final = 1_000
+"""More are no adapter (`archive.MAX_FILES`)."""
 
 TRIES: Final = 4
 """Of one piece, within one call."""
 
 PAUSE_S: Final = 1.0
 """Before a piece is tried again, times the number of tries."""
+
 
 class Pace:
     """How long the next piece may be, and how often the last ones failed."""
@@ -72,18 +79,24 @@ def fetch(
 
     Raises:
         ArtifactError: other bytes than were listed.
-        UnavailableError: nobody answers.
+        UnavailableError: nobody answers, or (`disk_full`) there is no room here.
     """
     if target.is_file() and sha256_file(target) == file.sha256:
         return
-    if file.bytes > MAX_FILE:
-        raise ArtifactError(f"{file.name!r} is too large", code="artifact_too_large")
+    refuse_flood([file])
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     if part.exists() and part.stat().st_size > file.bytes:
         part.unlink()
     part.touch()
     at = part.stat().st_size
+    free = shutil.disk_usage(target.parent).free
+    if at < file.bytes and file.bytes - at > free - KEPT_FREE:
+        raise UnavailableError(  # room can be made while the machine is there
+            f"{file.name!r} has {file.bytes:,} bytes, this machine's disk {free:,} free",
+            code="disk_full",
+            hint="free some space; `podtune doctor` shows how much there is",
+        )
     while at < file.bytes:
         at = _fetch_piece(wire, pace, file, part, checkpoint)
         yield at
@@ -120,6 +133,21 @@ def _fetch_piece(
     else:
         pace.went(length, pace.clock() - began)
     return part.stat().st_size
+
+
+def refuse_flood(files: Sequence[RemoteFile]) -> int:
+    """Bytes of files that a machine lists, before the first of them is fetched.
+
+    Raises:
+        ArtifactError: they are more, or larger, than any adapter's: they would fill this disk.
+    """
+    total = sum(file.bytes for file in files)
+    if len(files) > MAX_FILES or total > MAX_BYTES:
+        raise ArtifactError(
+            f"the machine lists {len(files):,} files of {total:,} bytes, more than an adapter has",
+            code="artifact_too_large",
+        )
+    return total
 
 
 def safe_name(name: str) -> PurePosixPath:

@@ -200,7 +200,7 @@ class PodPort:
             UnavailableError: nobody answers.
         """
         until = self._clock() + within_s
-        done, total = 0, sum(file.bytes for file in files)
+        done, total = 0, pod_files.refuse_flood(files)
         for file in files:
             target = folder / safe_name(file.name)
             for at in pod_files.fetch(self._wire, self._pace, file, target, checkpoint):

@@ -7,6 +7,7 @@ from podtune.core.job import Job
 from podtune.core.limits import Limits
 from podtune.core.states import JobPhase, Outcome
 from podtune.core.units import duration
+from podtune.planning.price import money
 from podtune.providers.base import InstanceState
 from podtune.workflow.rental import offer_of, price_of
 from podtune.workflow.steps import Effect, Patch, Seen, leave
@@ -22,7 +23,7 @@ def lost(job: Job, seen: Seen, limits: Limits) -> Patch | None:
         return leave(
             Outcome.FAILED,
             "worker_lost",
-            f"the rented machine {job.instance_id} {ended} before the work was done",
+            f"the rented machine {job.instance_id} {ended} before the work was done" + _said(seen),
             "`podtune resume JOB` rents another and goes on from the last checkpoint that is here",
         )
     watched = seen.since or seen.now
@@ -32,7 +33,8 @@ def lost(job: Job, seen: Seen, limits: Limits) -> Patch | None:
             return leave(
                 Outcome.FAILED,
                 "boot_timeout",
-                f"{offer_of(job).name} gave no word within {duration(limits.boot_limit_s)} of its order",
+                f"{offer_of(job).name} gave no word within {duration(limits.boot_limit_s)} of its order"
+                + _said(seen),
                 "`podtune resume JOB` rents another; PODTUNE_BOOT_LIMIT_S gives a slow image more time",
             )
         return None
@@ -47,6 +49,12 @@ def lost(job: Job, seen: Seen, limits: Limits) -> Patch | None:
     return None
 
 
+def _said(seen: Seen) -> str:
+    """What the provider's log says of a machine that never spoke itself."""
+    told = seen.heard.said if seen.heard.at is None else ""
+    return f"; its log ends with {told!r}" if told else ""
+
+
 def is_overdue(job: Job, seen: Seen, limits: Limits) -> bool:
     """Whether the machine's time is up, but for what bringing the work away takes."""
     reserve = timedelta(seconds=limits.upload_reserve_s)
@@ -59,7 +67,7 @@ def timed_out(job: Job, seen: Seen) -> Patch:
     return leave(
         Outcome.TIMED_OUT,
         "timed_out",
-        f"the machine's time is up: ${seen.spent:.2f} of ${price.max_usd:.2f}, "
+        f"the machine's time is up: {money(seen.spent)} of {money(price.max_usd)}, "
         f"at most {duration(price.max_hours * 3600)}",
         "`podtune resume JOB` goes on from the last checkpoint while money is left; "
         "else submit it again with a higher --budget",
@@ -107,7 +115,7 @@ def leave_by(job: Job, seen: Seen, limits: Limits, patch: Patch) -> Patch:
         changes["kept_until"] = until
         note = (
             f"{note}. The machine is kept until {until:%H:%M:%S} UTC at "
-            f"${offer_of(job).hourly:.2f} an hour: `podtune ssh {job.id}` looks inside, "
+            f"{money(offer_of(job).hourly)} an hour: `podtune ssh {job.id}` looks inside, "
             f"`podtune cancel {job.id}` ends it now"
         )
     return patch._replace(changes=changes, note=note)

@@ -15,6 +15,7 @@ from podtune.core.job import Instance, Job
 from podtune.core.limits import Limits
 from podtune.core.states import JobPhase, Outcome
 from podtune.core.units import duration
+from podtune.planning.price import money
 from podtune.workflow.leaving import leave_by
 from podtune.workflow.rental import deadline_of, money_ends, name_of, offer_of, price_of
 from podtune.workflow.steps import Effect, Patch, Seen, failed, leave
@@ -56,10 +57,10 @@ def _made(job: Job, seen: Seen, made: Instance) -> Patch:
     """Write the machine down; one that costs more than was listed lives shorter, within the ceiling."""
     listed, changes = offer_of(job).hourly, {"instance_id": made.id}
     hourly, where = max(made.usd_per_hour, listed), f" in {made.region}" if made.region else ""
-    note = f"rented {offer_of(job).name}{where} at ${hourly:.2f} an hour: {made.id}"
+    note = f"rented {offer_of(job).name}{where} at {money(hourly)} an hour: {made.id}"
     if hourly > listed and job.deadline is not None:
         until = min(job.deadline, money_ends(job, seen, hourly))
-        note += f"; ${listed:.2f} was listed, so it ends at {until:%Y-%m-%d %H:%M:%S} UTC"
+        note += f"; {money(listed)} was listed, so it ends at {until:%Y-%m-%d %H:%M:%S} UTC"
         return Patch({**changes, "deadline": until}, note=note)
     return Patch(changes, note=note)
 
@@ -71,7 +72,7 @@ def _intend(job: Job, seen: Seen, limits: Limits) -> Patch:
         broke = leave(
             Outcome.FAILED,
             "over_budget",
-            f"${seen.spent:.2f} of ${price.max_usd:.2f} are spent and {duration((deadline - seen.now).total_seconds())} "
+            f"{money(seen.spent)} of {money(price.max_usd)} are spent and {duration((deadline - seen.now).total_seconds())} "
             f"of {duration(price.max_hours * 3600)} are left: too little for {offer.name}",
             "submit it again with a higher ceiling: --budget USD, --set where.max_hours=H",
         )
@@ -84,7 +85,7 @@ def _intend(job: Job, seen: Seen, limits: Limits) -> Patch:
             "instance_name": name,
             "deadline": deadline,
         },
-        note=f"orders {offer.name} at ${offer.hourly:.2f} an hour as {name}; "
+        note=f"orders {offer.name} at {money(offer.hourly)} an hour as {name}; "
         f"ends itself at {deadline:%Y-%m-%d %H:%M:%S} UTC",
     )
 
@@ -105,7 +106,7 @@ def _next_rung(job: Job, seen: Seen, limits: Limits) -> Patch:
     return Patch(
         {"rung": job.rung + 1, "intent_at": None, "instance_name": None, "deadline": None},
         note=f"{offer_of(job).name} had none free, trying {following.name} "
-        f"at ${following.hourly:.2f} an hour",
+        f"at {money(following.hourly)} an hour",
         void=True,
     )
 

@@ -20,6 +20,7 @@ from podtune.core.states import JobPhase
 from podtune.providers.base import InstanceState
 from podtune.workflow.advance import advance
 from podtune.workflow.folder import AttemptWatch, JobFolder
+from podtune.workflow.leaving import ENDED
 from podtune.workflow.lookout import LOOK_S, Lookout
 from podtune.workflow.pauses import RETRY_S, pause_after
 from podtune.workflow.sites import Effects, Site
@@ -43,7 +44,20 @@ PAUSE_S: Final = 60.0
 """Between two rounds: a driver that did not run for longer (a lid was closed) has heard nothing, which
 says nothing of the machines."""
 
+STUCK_S: Final = 300.0
+"""An effect that takes so long holds the end of its job's machine up no longer: what hangs may be the
+machine itself. An order is waited for: its machine could turn up after the proof of absence."""
+
 log = logging.getLogger(__name__)
+
+
+class _Pending(NamedTuple):
+    """An effect that is under way."""
+
+    attempt: int
+    effect: Effect
+    future: Future[object]
+    since: datetime
 
 
 class _Known(NamedTuple):
@@ -80,7 +94,7 @@ class Reconciler:
             if site.observe
         }
         self._known: dict[str, _Known] = {}
-        self._pending: dict[str, tuple[int, Effect, Future[object]]] = {}
+        self._pending: dict[str, _Pending] = {}
         self._watches: dict[str, AttemptWatch] = {}
         self._not_before: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
@@ -123,9 +137,22 @@ class Reconciler:
             if changed.is_finished:
                 self._forget(job.id)
         site = self._sites.get(job.plan.spec.where.on)
-        if patch.effect and site and job.id not in self._pending and self._may_try(job.id):
+        if patch.effect and site and self._is_free(job, patch.effect) and self._may_try(job.id):
             future = self._executor.submit(_call, site.effects, patch.effect, job)
-            self._pending[job.id] = (job.attempt, patch.effect, future)
+            self._pending[job.id] = _Pending(job.attempt, patch.effect, future, self._clock())
+
+    def _is_free(self, job: Job, wanted: Effect) -> bool:
+        """Whether an effect may begin: no other of the job is under way, or one that hangs."""
+        pending = self._pending.get(job.id)
+        if pending is None:
+            return True
+        hangs = self._clock() - pending.since > timedelta(seconds=STUCK_S)
+        if wanted is not Effect.TERMINATE or not hangs:
+            return False
+        if pending.effect in (Effect.LAUNCH, Effect.TERMINATE):
+            return False
+        log.warning("%s of job %s hangs; its machine is ended all the same", pending.effect, job.id)
+        return True
 
     def _observe(self, job: Job, site: Site | None, spent: Decimal) -> Seen:
         known = self._known.get(job.id)
@@ -157,10 +184,11 @@ class Reconciler:
 
     def _collect(self, job: Job, seen: Seen) -> Seen:
         """Take in the result of the effect that was running, if it is there."""
-        attempt, effect, future = self._pending.get(job.id, (0, None, None))
-        if future is None or effect is None or not future.done():
+        pending = self._pending.get(job.id)
+        if pending is None or not pending.future.done():
             return seen
         del self._pending[job.id]
+        attempt, effect, future, _ = pending
         if attempt != job.attempt:
             return seen
         error = future.exception()
@@ -210,6 +238,9 @@ class Reconciler:
         if value is True:
             return seen._replace(fetched=True)
         self._pause(job, effect)
+        if seen.state in ENDED:
+            empty = value.searched if isinstance(value, Heard) else value is False
+            seen = seen._replace(searched=seen.searched or empty)
         return seen._replace(heard=_more(seen.heard, value)) if isinstance(value, Heard) else seen
 
     def _begin_anew(self, job: Job) -> None:
@@ -282,4 +313,5 @@ def _more(known: Heard, new: Heard) -> Heard:
         accepted=known.accepted or new.accepted,
         at=new.at or known.at,
         saved=known.saved or new.saved,
+        said=new.said or known.said,
     )

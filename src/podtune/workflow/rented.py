@@ -67,6 +67,8 @@ def _handing_over(job: Job, seen: Seen, limits: Limits) -> Patch:
         return Patch({"phase": JobPhase.TRAINING}, note="the work is handed over")
     if seen.error and not isinstance(seen.error, UnavailableError):
         return leave_by(job, seen, limits, failed(seen.error))
+    if seen.state in ENDED and seen.heard.at is None and not seen.searched and not seen.error:
+        return Patch(effect=Effect.HAND_OVER)  # once more: the provider's log says why it ended
     gone = lost(job, seen, limits)
     if gone:
         return leave_by(job, seen, limits, gone)
@@ -80,6 +82,8 @@ def _training(job: Job, seen: Seen, limits: Limits) -> Patch:
         return save_first(job, seen, limits, cancelled())
     if seen.result is not None and seen.result.ok:
         return Patch({"phase": JobPhase.RETRIEVING}, note="worker finished")
+    if seen.result is None and _store_may_know(job, seen):
+        return Patch(effect=Effect.PULL)
     if is_overdue(job, seen, limits):
         return save_first(job, seen, limits, timed_out(job, seen))
     if seen.result is not None:
@@ -102,9 +106,9 @@ def _retrieving(job: Job, seen: Seen, limits: Limits) -> Patch:
     if seen.error and not isinstance(seen.error, UnavailableError):
         return leave_by(job, seen, limits, failed(seen.error))
     if not seen.fetched:
-        if seen.state in ENDED:
+        if seen.state in ENDED and not _store_may_know(job, seen):
             return leave_by(job, seen, limits, not_brought(job))
-        if job.deadline and seen.now >= job.deadline:
+        if seen.state not in ENDED and job.deadline and seen.now >= job.deadline:
             return leave_by(job, seen, limits, timed_out(job, seen))
         return Patch(effect=Effect.FETCH)
     if seen.artifact is None:
@@ -115,6 +119,16 @@ def _retrieving(job: Job, seen: Seen, limits: Limits) -> Patch:
         {"phase": JobPhase.TERMINATING, "outcome": Outcome.COMPLETED, "left_at": seen.now},
         note=f"artifact verified, sha256 {seen.artifact.sha256[:12]}",
     )
+
+
+def _store_may_know(job: Job, seen: Seen) -> bool:
+    """Whether a machine that ended may have left its outcome in its store.
+
+    It does so and ends itself while this machine is off; nothing is lost before the store was asked.
+    """
+    if job.plan.spec.deliver.store == "direct" or seen.state not in ENDED or seen.searched:
+        return False
+    return seen.error is None or isinstance(seen.error, UnavailableError)
 
 
 def _terminating(job: Job, seen: Seen, limits: Limits) -> Patch | None:

@@ -39,6 +39,11 @@ class Heard(NamedTuple):
     """When a machine last answered or its worker last spoke; None when neither was heard."""
     saved: bool = False
     """Whether what can be saved of a job that leaves has been brought here."""
+    searched: bool = False
+    """Whether the machine itself gave no answer, and its store was asked and has no outcome either; before
+    the hand-over: and the provider's log of it was read."""
+    said: str = ""
+    """The newest line of that log, of a machine that said nothing itself yet."""
 
 
 class Seen(NamedTuple):
@@ -59,6 +64,8 @@ class Seen(NamedTuple):
     staged: bool = False
     launched: Instance | None = None
     heard: Heard = Heard()
+    searched: bool = False
+    """Whether the store was asked after the machine had ended, and has nothing of this attempt."""
     fetched: bool = False
     artifact: Artifact | None = None
     released: bool = False

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podtune.app.inbox import Inbox
+from podtune.app.inbox import LARGEST_EVENTS, Inbox
+from podtune.app.progress import fold
 from podtune.core.events import EventKind, TrainingEvent
 from podtune.core.handover import DeliveredResult, signed_line
 from podtune.core.states import WorkerStage
@@ -83,8 +84,12 @@ def test_output_cannot_steer_a_terminal(folder):
 def test_an_outcome_from_the_store_stands_for_a_last_word_that_never_came(folder):
     inbox = Inbox(folder, "demo", 1)
     inbox.take_events((line(0) + "\n").encode())
-    said = DeliveredResult(job="demo", attempt=1, ok=True, files={"a": "0" * 64})
+    said = DeliveredResult(
+        job="demo", attempt=1, ok=True, files={"a": "0" * 64}, facts={"steps": 3}
+    )
+    assert not inbox.take_result(said.model_copy(update={"attempt": 2}), build.NOW)
     assert inbox.take_result(said, build.NOW)
+    assert fold(EventTail(folder.events).read()).facts == {"steps": 3}
     result = AttemptWatch(folder.events, 1).result()
     assert result is not None
     assert (result.ok, result.files) == (True, {"a": "0" * 64})
@@ -101,3 +106,16 @@ def test_however_the_pieces_fall_every_event_is_there_once(tmp_path_factory, cut
         if restart:
             inbox = Inbox(folder, "demo", 1)
     assert numbers(folder) == list(range(6))
+
+
+def test_a_flood_of_events_ends_and_the_outcome_still_comes(folder):
+    folder.events.parent.mkdir(parents=True, exist_ok=True)
+    with folder.events.open("wb") as stream:
+        stream.truncate(LARGEST_EVENTS)
+    inbox = Inbox(folder, "demo", 1)
+    assert inbox.take_events((line(1) + "\n").encode()) == 0
+    said = DeliveredResult(job="demo", attempt=1, ok=True)
+    assert inbox.take_result(said, build.NOW)
+    with folder.events.open("r+b") as stream:
+        stream.truncate(2 * LARGEST_EVENTS)
+    assert not inbox.take_result(said, build.NOW)

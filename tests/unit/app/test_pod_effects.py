@@ -137,7 +137,7 @@ def test_a_machine_is_ordered_under_the_job_s_name(bench):
 def test_the_work_is_handed_over_once_the_machine_answers(bench):
     bench.effects.stage(JOB)
     bench.port.answers = False
-    assert bench.effects.hand_over(JOB) == Heard()
+    assert bench.effects.hand_over(JOB) == Heard(searched=True)
     assert bench.view().step == "starting"
     bench.port.answers = True
     assert bench.effects.hand_over(JOB) == Heard(accepted=True, at=build.NOW)
@@ -203,6 +203,17 @@ def test_an_outcome_in_the_store_is_the_last_word_of_a_machine_that_is_gone(benc
     bench.port.answers = False
     bench.log_lines = ["anything"]
     assert bench.effects.pull(JOB).at is not None
+    (event,) = EventTail(bench.folder / "events.jsonl").read()
+    assert event.result.ok
+
+
+def test_a_store_is_asked_though_no_log_speaks_any_more(bench):
+    bench.store, bench.port.answers = Store(), False
+    assert bench.effects.pull(JOB) == Heard(searched=True), "asked, and nothing there"
+    bench.store.result = DeliveredResult(job=JOB.id, attempt=1, ok=True, files={"a": SUM})
+    assert bench.effects.pull(JOB) == Heard(), "not asked again so soon"
+    bench.now += timedelta(seconds=11)
+    assert bench.effects.pull(JOB) == Heard(at=bench.now)
     (event,) = EventTail(bench.folder / "events.jsonl").read()
     assert event.result.ok
 
@@ -337,4 +348,31 @@ def test_an_order_of_an_earlier_driver_stays_in_doubt(bench):
     OrderBook(bench.folder).begin(rented_jobs.NAME, build.NOW)
     bench.effects.terminate(rented_jobs.job(JobPhase.TERMINATING, instance_id=None))
     assert bench.pods.doubted == [(rented_jobs.NAME, build.NOW)]
+    assert OrderBook(bench.folder).open_since(rented_jobs.NAME) is None, (
+        "proved: it may be forgotten"
+    )
     assert bench.pods.ended == [None]
+
+
+class Full(rented_jobs.Port):
+    """Its files do not fit here."""
+
+    def fetch_files(self, folder, files, **_):
+        raise UnavailableError("this machine's disk has 5 bytes free", code="disk_full")
+
+
+def test_a_full_disk_here_is_said_and_waited_out(bench):
+    bench.port = Full("finished")
+    bench.port.listed = (file("a"),)
+    bench.effects._tools = bench.effects._tools._replace(port=bench.port)
+    assert bench.effects.fetch(JOB) is False
+    assert "disk" in bench.view().detail
+
+
+def test_a_machine_is_told_of_a_deadline_that_was_moved_up(bench):
+    """It cost more than was listed; should this machine die, the other one ends in time."""
+    bench.effects.stage(JOB)
+    sooner = JOB.deadline - timedelta(hours=1)
+    bench.effects.hand_over(rented_jobs.job(JobPhase.PROVISIONING, deadline=sooner))
+    (message,) = bench.port.handed
+    assert message.deadline == int(sooner.timestamp())

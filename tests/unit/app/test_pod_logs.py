@@ -44,6 +44,7 @@ def test_a_log_goes_on_where_it_was_left_and_is_not_asked_too_often():
         "pulling image",
         "start container",
     ]
+    assert not bench.logs.is_due("pod1", "system")
     assert bench.logs.new("pod1", "system") == ()
     bench.now += timedelta(seconds=EVERY_S)
     bench.logs.new("pod1", "system")

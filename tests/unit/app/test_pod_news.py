@@ -1,5 +1,7 @@
 """News of a worker: as many pieces as it takes, and none twice for another reader."""
 
+from datetime import timedelta
+
 from podtune.app.pod_news import PodNews
 from podtune.app.settings import Settings
 from podtune.core.events import EventKind, TrainingEvent
@@ -51,4 +53,30 @@ def test_everything_there_is_is_read_in_pieces(tmp_path):
     news.forget(JOB)
     news.read(JOB, port, port.status())
     assert len(list(EventTail(folder / "events.jsonl").read())) == 9
-    assert news.by_stream(JOB, DirectStore()) == Heard()
+    assert news.by_stream(JOB, DirectStore()) == Heard(searched=True)
+
+
+class Endless(rented_jobs.Port):
+    """Says that there is ever more, and gives it."""
+
+    given = 0
+
+    def status(self):
+        return super().status().model_copy(update={"events_bytes": 10**18, "log_bytes": 10**18})
+
+    def events(self, after):
+        self.given += 1
+        return Tail((line(self.given) + "\n").encode(), 10**18)
+
+    def log(self, after):
+        self.given += 1
+        return Tail(b"x", 10**18)
+
+
+def test_a_machine_that_never_ends_is_left_after_a_while(tmp_path):
+    settings = Settings(home=tmp_path)
+    (settings.jobs / JOB.id).mkdir(parents=True)
+    moments = (build.NOW + timedelta(seconds=n) for n in range(200))
+    port = Endless("training")
+    PodNews(settings, NoLogs(), lambda: next(moments)).read(JOB, port, port.status())
+    assert port.given < 20

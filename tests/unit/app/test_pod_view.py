@@ -16,6 +16,9 @@ class Logs:
     def __init__(self):
         self.lines = []
 
+    def is_due(self, pod, source):
+        return True
+
     def new(self, pod, source):
         return self.lines
 
@@ -37,14 +40,24 @@ JOB = rented_jobs.job()
 
 
 def test_the_boot_is_told_by_the_provider_s_log(bench):
-    bench.view.boot(JOB)
+    assert bench.view.boot(JOB) == ""
     assert bench.read().detail == "waiting for its first word"
     bench.logs.lines = [LogLine("1", "system", "pulling runpod/pytorch 40 %", "")]
-    bench.view.boot(JOB)
-    assert (bench.read().step, bench.read().detail) == ("starting", "pulling runpod/pytorch 40 %")
+    assert bench.view.boot(JOB) == "pulling runpod/pytorch 40 %"
+    assert (bench.read().step, bench.read().detail) == (
+        "starting",
+        "machine starts: pulling runpod/pytorch 40 %",
+    )
     bench.logs.lines = []
     bench.view.boot(JOB)
-    assert bench.read().detail == "pulling runpod/pytorch 40 %"
+    assert bench.read().detail == "machine starts: pulling runpod/pytorch 40 %"
+
+
+def test_a_container_that_is_started_again_and_again_is_told(bench):
+    bench.logs.lines = [LogLine("1", "system", "start container for x: begin", "")]
+    assert "started" not in bench.view.boot(JOB) + bench.view.boot(JOB)
+    assert bench.view.boot(JOB) == "start container for x: begin (started 3 times)"
+    assert "started 4 times" in bench.view.boot(JOB)
 
 
 def test_the_machine_s_own_figures_come_first(bench):

@@ -138,7 +138,7 @@ def test_a_shop_is_opened_at_the_address_of_the_environment(tmp_path, monkeypatc
     monkeypatch.setenv("RUNPOD_API_KEY", "rpa_x")
     monkeypatch.setenv("RUNPOD_REST_BASE_URL", "http://192.0.2.1/v2")
     with (
-        pytest.raises(SpecError, match="never sent over http"),
+        pytest.raises(SpecError, match="nothing is sent over http"),
         renting.shop(homes.settings(tmp_path)),
     ):
         pass

@@ -60,7 +60,7 @@ def test_money_is_shown_against_the_ceiling_and_its_price_while_it_is_billed():
         (
             {"phase": JobPhase.TERMINATING, "kept_until": NOW + timedelta(minutes=1)},
             view(),
-            "kept to be looked into",
+            f"kept until {NOW + timedelta(minutes=1):%H:%M:%S} UTC: podtune ssh demo-abc234",
         ),
     ],
 )

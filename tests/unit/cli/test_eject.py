@@ -19,6 +19,8 @@ def test_it_writes_the_folder_and_names_the_next_step(tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert str(tmp_path / "out") in done.stdout
     assert "bash train.sh" in done.stderr
+    assert "planned for" in done.stderr
+    assert "$0.00" not in done.stderr
     assert (tmp_path / "out" / "train.sh").is_file()
     assert not (tmp_path / "home").exists(), "nothing is kept"
 

@@ -75,6 +75,15 @@ def test_the_list_has_a_line_for_each():
     assert "other-1" in lines[2]
 
 
+def test_the_list_fits_a_narrow_terminal():
+    job = rented_jobs.job(phase=JobPhase.PROVISIONING, finished_at=build.NOW)
+    rented = {job.id: Standing(job, Decimal("0.12"), None, build.NOW, 120.0)}
+    stream = io.StringIO()
+    job_view.render_jobs(Console(file=stream, width=80, highlight=False), [job], rented)
+    _, line = stream.getvalue().splitlines()
+    assert line.rstrip().endswith("$0.12 of $5.00")
+
+
 def test_an_empty_list_is_no_error():
     assert "job" in shown(job_view.render_jobs, [])
 
@@ -142,6 +151,12 @@ def test_the_end_without_held_out_rows_and_samples(tmp_path):
     text = shown(job_view.render_end, ended(), Folded(facts=facts), tmp_path)
     assert "held-out" not in text
     assert "done" in text
+
+
+def test_the_end_of_a_training_whose_figures_never_came(tmp_path):
+    text = shown(job_view.render_end, ended(), Folded(), tmp_path)
+    assert "a fresh process loaded the adapter" in text
+    assert "loss" not in text
 
 
 def test_samples_are_read_or_absent(tmp_path):

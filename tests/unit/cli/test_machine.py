@@ -78,7 +78,7 @@ def test_a_checkpoint_is_copied(run, home, job, tmp_path):
 def test_a_shell_is_refused_with_the_way_to_have_one(run, job):
     code, _, err = run("ssh", job.id)
     assert code == 2
-    assert "keep_on_failure_min" in err
+    assert "--keep-on-failure 30" in err
 
 
 def test_a_job_on_this_machine_has_no_shell(run, home, tmp_path):

@@ -1,6 +1,7 @@
 """A running job on the screen, with and without a terminal."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ from podtune.workflow.store import LogEntry
 from support import build, rented_jobs
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def event(kind, stage=WorkerStage.TRAINING, attempt=1, **fields):
@@ -46,9 +48,10 @@ def plain(*events):
     return stream.getvalue().splitlines()
 
 
-def live(*events):
+def live(*events, width=120):
     stream = io.StringIO()
-    watch(Console(file=stream, width=120, force_terminal=True, highlight=False), events)
+    console = Console(file=stream, width=width, force_terminal=True, color_system=None)
+    watch(console, events)
     return stream.getvalue()
 
 
@@ -180,6 +183,31 @@ def test_a_terminal_shows_load_and_money():
     assert "pulling" in text
     assert "GPU 93 %" in text
     assert "$0.12 of $5.00 at $0.40/h" in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_bar_wraps(width):
+    card = GpuUse(util=100, memory_used_bytes=70 * 2**30, memory_total_bytes=80 * 2**30)
+    text = live(
+        step(9, 1.234, 3000, throughput=16936.0, validation_loss=1.5),
+        event(EventKind.STAGE, WorkerStage.PROVING),
+        standing(detail="machine starts: create container runpod/pytorch:1.0.3-cu1281-torch291"),
+        standing("training", JobPhase.TRAINING, gpus=(card,)),
+        width=width,
+    )
+    drawn = [line.rstrip() for line in CONTROL.sub("", text).splitlines()]
+    last = [line for line in drawn if line][-4:]
+    assert [line.split()[1] for line in last] == ["train", "prove", "machine", "rented"]
+    assert last[2].endswith("GPU 100 %, 70.0 GiB")
+    assert last[3].endswith("$0.12 of $5.00 at $0.40/h")
+    assert all(len(line) <= width for line in last)
+
+
+def test_a_hint_is_said_once():
+    card = GpuUse(util=0, memory_used_bytes=0, memory_total_bytes=80 * 2**30)
+    seen = standing("training", JobPhase.TRAINING, gpus=(card,))
+    quiet = seen._replace(now=build.NOW + timedelta(minutes=5))
+    assert live(quiet, quiet).count("by the card's load: initializing") == 1
 
 
 def test_a_leak_risk_is_said():

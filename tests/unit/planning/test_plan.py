@@ -194,6 +194,12 @@ def test_a_warmup_that_outlasts_the_training_is_said(steps, warned):
     assert any("never reaches its peak" in w for w in made.warnings) is warned
 
 
+@pytest.mark.parametrize(("usd", "warned"), [(5, True), (None, False)])
+def test_a_ceiling_without_anything_rented_is_said(usd, warned):
+    made = build.plan({"where.max_usd": usd})
+    assert any("--on runpod rents" in w for w in made.warnings) is warned
+
+
 @pytest.mark.parametrize("method", ["sft", "dpo", "orpo", "kto", "cpt"])
 def test_every_method_is_planned(method):
     assert build.plan({"method": method}).spec.method == method

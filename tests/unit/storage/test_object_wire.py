@@ -161,6 +161,16 @@ def test_a_disk_that_takes_nothing_is_named(tmp_path):
     assert caught.value.code == "copy_failed"
 
 
+def test_the_disk_of_this_machine_is_never_filled(tmp_path, monkeypatch):
+    usage = object_wire.shutil.disk_usage(tmp_path)
+    free = object_wire.KEPT_FREE + len(CONTENT) - 1
+    monkeypatch.setattr(object_wire.shutil, "disk_usage", lambda _: usage._replace(free=free))
+    with pytest.raises(UnavailableError) as caught:
+        wire(lambda _: streamed(CONTENT)).receive(URL, tmp_path / "f")
+    assert caught.value.code == "disk_full"
+    assert (tmp_path / "f").stat().st_size == 0
+
+
 def test_the_time_grows_with_the_size():
     assert transfer_limit_s(0) == 120
     assert transfer_limit_s(200 * 10**6) == pytest.approx(120 + 3052, abs=1)

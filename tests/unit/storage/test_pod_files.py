@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podtune.core.errors import ArtifactError, UnavailableError
-from podtune.core.handover import CHUNK_BYTES
+from podtune.core.handover import CHUNK_BYTES, RemoteFile
+from podtune.storage import pod_files
 from podtune.storage.pod_files import FIRST_CHUNK, TRIES, WANTED_CHUNK_S, Pace, safe_name
 
 
@@ -42,3 +43,23 @@ def test_a_safe_name_stays_below_its_folder(name):
         return
     assert not path.is_absolute()
     assert ".." not in path.parts
+
+
+def remote(name="a", size=1):
+    return RemoteFile(name=name, bytes=size, sha256="0" * 64)
+
+
+@pytest.mark.parametrize("files", [[remote(str(n)) for n in range(1001)], [remote(size=2**39)]])
+def test_a_flood_of_files_is_refused_before_the_first(files):
+    with pytest.raises(ArtifactError) as caught:
+        pod_files.refuse_flood(files)
+    assert caught.value.code == "artifact_too_large"
+
+
+def test_the_disk_of_this_machine_is_never_filled(tmp_path, monkeypatch):
+    """Nothing is asked for: there is no machine behind the wire."""
+    usage = pod_files.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(pod_files.shutil, "disk_usage", lambda _: usage._replace(free=2**30 + 5))
+    with pytest.raises(UnavailableError) as caught:
+        list(pod_files.fetch(None, Pace(), remote(size=6), tmp_path / "a", None))
+    assert caught.value.code == "disk_full"

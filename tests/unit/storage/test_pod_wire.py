@@ -143,8 +143,8 @@ def test_a_body_that_is_not_taken_is_left(wire):
             pass
         return httpx2.Response(200, headers=OURS)
 
+    one = wire(slow, clock=time.monotonic)
     with pytest.raises(UnavailableError):
-        one = wire(slow, clock=time.monotonic)
         one.ask("PUT", "bundle", content=one.in_time(dripping(time)))
     assert time.seconds < 200
 

@@ -16,7 +16,7 @@ def test_the_journal_counts_up_and_names_the_pod():
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
     assert [line.what for line in lines] == ["created", "running"]
     assert lines[0].pod_id == pod_id
-    assert lines[0].detail == "1 x NVIDIA A40, 0.40 $/h"
+    assert lines[0].detail == "1 x NVIDIA A40, $0.40/h"
     assert desk.cloud.happenings(after=len(lines)) == []
 
 

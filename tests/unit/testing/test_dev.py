@@ -116,6 +116,13 @@ def test_all_that_is_needed_is_in_its_json(start):
     assert answer.json()["data"]["myself"]["clientBalance"] == 7.5
 
 
+def test_it_takes_no_key_but_its_own(start):
+    program = start()
+    assert program.ask("GET", "/pods").status_code == 200
+    program.variables["RUNPOD_API_KEY"] = "rpa_REVOKEDANDEXAMPLE0000000000000000000000"
+    assert program.ask("GET", "/pods").status_code == 401
+
+
 def test_faults_are_given_as_rules(start):
     program = start("--fault", "before_effect,route=list_pods,nth=1,status=503")
     assert program.ask("GET", "/pods").status_code == 503

@@ -226,7 +226,12 @@ def test_a_request_that_hangs_in_a_pod_does_not_hold_up_the_end(serve, client):
 def test_a_web_page_runs_no_program(serve, client, tmp_path, headers):
     server = serve()
     marker = tmp_path / "ran"
-    body = {"name": "t", "image": "runpod/x", "gpu": {"id": "Stand-in CPU"}, "args": f"touch {marker}"}
+    body = {
+        "name": "t",
+        "image": "runpod/x",
+        "gpu": {"id": "Stand-in CPU"},
+        "args": f"touch {marker}",
+    }
     answer = client.post(f"{server.url}/v2/pods", json=body, headers=headers)
     assert answer.status_code == 403
     answer = client.post(f"{server.url}/_stand_in/faults", json=["no_capacity"], headers=headers)

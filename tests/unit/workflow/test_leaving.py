@@ -14,7 +14,20 @@ from support.rented_steps import NOW, code, plan, running, step
 @pytest.mark.parametrize("phase", [JobPhase.PROVISIONING, JobPhase.TRAINING])
 @pytest.mark.parametrize("state", [InstanceState.GONE, InstanceState.STOPPED])
 def test_a_machine_that_is_gone_is_lost(phase, state):
-    assert code(step(running(phase), state=state)) == "worker_lost"
+    assert code(step(running(phase), state=state, searched=True)) == "worker_lost"
+
+
+def test_the_log_of_a_machine_that_ended_before_its_first_word_says_why():
+    starting = running(JobPhase.PROVISIONING)
+    assert step(starting, state=InstanceState.STOPPED).effect is Effect.HAND_OVER, "read once more"
+    heard = Heard(said="OCI runtime create failed", searched=True)
+    patch = step(starting, state=InstanceState.STOPPED, searched=True, heard=heard)
+    assert patch.changes["error_message"].endswith(
+        "; its log ends with 'OCI runtime create failed'"
+    )
+    late = starting.model_copy(update={"intent_at": NOW - timedelta(seconds=901)})
+    patch = step(late, since=NOW - timedelta(seconds=900), heard=heard)
+    assert "its log ends with 'OCI" in patch.changes["error_message"]
 
 
 def test_a_machine_without_a_first_word_has_the_boot_limit():

@@ -14,7 +14,7 @@ from podtune.core.states import Desired, JobPhase, Outcome, WorkerStage
 from podtune.providers.base import InstanceState
 from podtune.workflow.folder import JobFolder
 from podtune.workflow.pauses import RETRY_S
-from podtune.workflow.reconciler import Reconciler
+from podtune.workflow.reconciler import STUCK_S, Reconciler
 from podtune.workflow.sites import Site
 from podtune.workflow.store import JobStore, LeaseLostError
 from support import build
@@ -447,6 +447,30 @@ def test_one_slow_job_does_not_hold_up_another(bench):
         held.waiting = [w for w in held.waiting if w is not stuck]
     assert bench.store.get("demo-1").phase is JobPhase.VALIDATING
     assert bench.store.get("demo-2").phase is JobPhase.TRAINING
+
+
+@pytest.mark.parametrize("hanging", ["check_data", "launch"])
+def test_what_hangs_holds_the_end_up_for_some_minutes_only(bench, hanging):
+    job = bench.add()
+    held = Held()
+    slow = bench.another(executor=held)
+    for _ in range(10):
+        slow.tick(bench.token)
+        if held.waiting and held.waiting[0][2][1].value == hanging:
+            break
+        held.run()
+    held.waiting.clear()  # it never comes back
+    bench.store.cancel(job.id)
+    for seconds in (1, STUCK_S - 10):
+        bench.clock.now += timedelta(seconds=seconds)
+        slow.tick(bench.token)
+        assert held.waiting == []
+    for _ in range(4):
+        bench.clock.now += timedelta(seconds=20)
+        slow.tick(bench.token)
+        held.run()
+    # an order may still make a machine: only its answer, or another driver, says what there is
+    assert bench.store.get(job.id).is_finished is (hanging != "launch")
 
 
 def test_absence_is_noted_for_an_instance_launched_while_it_was_cancelled(bench):

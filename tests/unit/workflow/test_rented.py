@@ -53,6 +53,29 @@ def test_a_machine_that_ends_before_its_adapter_is_here_loses_it():
     assert fetched.effect is Effect.VERIFY, "what is here is enough"
 
 
+def by_store():
+    """A plan whose work travels by a bucket."""
+    made = plan()
+    deliver = made.spec.deliver.model_copy(update={"store": "s3"})
+    return made.model_copy(update={"spec": made.spec.model_copy(update={"deliver": deliver})})
+
+
+def test_a_machine_that_ended_may_have_left_its_work_in_its_store():
+    stored = by_store()
+    late = NOW + timedelta(days=9)
+    gone = {"state": InstanceState.GONE, "now": late, "since": late}
+    training = running(plan=stored)
+    assert step(training, **gone).effect is Effect.PULL, "asked before it counts as lost or late"
+    away = step(training, **gone, error=UnavailableError("u"))
+    assert away.effect is Effect.PULL, "and again while the store does not answer"
+    assert step(training, **gone, searched=True).changes["left_at"] == late
+    assert code(step(training, **gone, error=ArtifactError("a"))) is not None
+    home = running(JobPhase.RETRIEVING, plan=stored)
+    assert step(home, **gone).effect is Effect.FETCH
+    assert code(step(home, **gone, searched=True)) == "artifact_lost"
+    assert code(step(running(), state=InstanceState.GONE)) == "worker_lost", "direct has no store"
+
+
 @pytest.mark.parametrize("error", [ArtifactError("a"), StateError("s")])
 def test_an_artifact_that_is_wrong_fails_the_job(error):
     assert code(step(running(JobPhase.RETRIEVING), error=error)) == error.code
@@ -394,6 +417,28 @@ def test_a_pause_of_the_driver_is_no_silence_of_the_machine(bench):
     bench.vendor.fails["pull"] = [UnavailableError("u")] * 10_000
     done = bench.until(JobPhase.DONE, seconds=5)
     assert done.error_code == "worker_silent"
+
+
+def test_a_machine_that_delivered_and_ended_while_nobody_watched_is_brought_home(bench):
+    bench.add(plan=by_store())
+    bench.until(JobPhase.TRAINING)
+    bench.vendor.pods.clear()
+    late = bench.another()
+    bench.tick(9 * 3600, late)
+    bench.tick(6, late)
+    assert bench.store.get("demo-1").phase is JobPhase.TRAINING, "late, gone, and not given up yet"
+    bench.say(WorkerResult(ok=True))
+    done = bench.until(JobPhase.DONE, driver=late)
+    assert done.outcome is Outcome.COMPLETED
+
+
+def test_a_machine_that_ended_and_left_nothing_in_its_store_is_lost(bench):
+    bench.add(plan=by_store())
+    bench.until(JobPhase.TRAINING)
+    bench.tick(1)
+    bench.vendor.pods.clear()
+    bench.vendor.heard = Heard(searched=True)
+    assert bench.until(JobPhase.DONE).error_code == "worker_lost"
 
 
 def test_a_machine_that_vanishes_is_noticed_by_two_lists(bench):

@@ -76,3 +76,11 @@ def test_a_failure_is_a_valid_event_with_the_next_number(orders, before):
 
 def test_no_file_is_no_result(tmp_path):
     assert event_relay.result_of(tmp_path / "none", 1) is None
+    assert event_relay.facts_of(tmp_path / "none", 1) == {}
+
+
+def test_facts_are_those_of_the_attempt(tmp_path):
+    lines = [{"attempt": 1, "facts": {"steps": 3, "a": 1}}, {"attempt": 2, "facts": {"steps": 9}},
+             {"attempt": 1, "facts": {"steps": 4}}, {"attempt": 1, "facts": "none"}]  # fmt: skip
+    (tmp_path / "events.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert event_relay.facts_of(tmp_path / "events.jsonl", 1) == {"steps": 4, "a": 1}

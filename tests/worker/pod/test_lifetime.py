@@ -48,3 +48,14 @@ def test_it_never_outlives_money_or_deadline(wall, elapsed, usd, price):
     at[0] = elapsed
     assert life.left_s() <= 3600 - elapsed
     assert life.left_s() <= float(usd / price) * 3600 - elapsed + 1e-3
+
+
+def test_an_earlier_deadline_that_was_handed_over_counts(tmp_path):
+    life = made(lambda: 0.0, MAX_USD="0")
+    orders = life._orders._replace(workspace=tmp_path)
+    life = Lifetime(orders, monotonic=lambda: 7.0, wall=lambda: START)
+    orders.watch.mkdir(parents=True)
+    assert life.left_s() == 3600
+    for text, left in ((str(START + 600.0), 600), (str(START + 9000), 3600), ("soon", 3600)):
+        orders.shortened.write_text(text)
+        assert life.left_s() == left

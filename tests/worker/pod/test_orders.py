@@ -130,3 +130,9 @@ def test_a_written_file_is_whole_or_not_there(tmp_path):
     order_book.write(tmp_path / "end", "now")
     assert [p.name for p in tmp_path.iterdir()] == ["end"]
     assert (tmp_path / "end").read_text() == "now"
+
+
+def test_an_earlier_deadline_comes_with_the_work():
+    orders = order_book.read(TOLD)
+    assert order_book.hand_over(said(), orders).deadline is None
+    assert order_book.hand_over(said(deadline=1_800_000_900), orders).deadline == 1_800_000_900

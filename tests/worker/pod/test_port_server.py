@@ -70,6 +70,31 @@ def test_an_unread_body_is_not_the_next_request(one):
     assert answer.startswith(b"HTTP/1.1 401")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: identity\r\nContent-Length: 0",
+        b"Content-Length: 0\r\nContent-Length: 44",
+        b"Content-Length: " + b"9" * 5000,
+        b"Content-Length: +0",
+    ],
+)
+@pytest.mark.parametrize("target", [b"POST /cancel", b"GET /health", b"PUT /bundle"])
+def test_a_stranger_leaves_no_second_answer_on_a_shared_connection(one, head, target):
+    """The vendor's proxy sends many clients' requests over one connection."""
+    with connect(one) as connection:
+        connection.sendall(
+            target + b" HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n"
+            b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        )  # fmt: skip
+        answer = b""
+        while block := connection.recv(4096):
+            answer += block
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b" 400 " in answer
+
+
 def test_a_length_that_is_none(one):
     with connect(one) as connection:
         connection.sendall(b"POST /cancel HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n")
@@ -164,3 +189,18 @@ def test_a_body_that_drips_is_let_go(impatient, monkeypatch):
     with socket.create_connection(impatient, timeout=10) as connection:
         connection.sendall(head.encode() + b"h")
         assert connection.recv(100) == b""
+
+
+def drip(connection):
+    for _ in range(500):
+        connection.sendall(b"G")
+        threading.Event().wait(0.02)
+
+
+def test_a_head_that_drips_is_let_go(impatient, monkeypatch):
+    monkeypatch.setattr(port_server, "HEAD_LIMIT_S", 0.3)
+    with (
+        socket.create_connection(impatient, timeout=10) as connection,
+        pytest.raises(ConnectionError),
+    ):
+        drip(connection)

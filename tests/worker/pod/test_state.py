@@ -91,3 +91,8 @@ def test_a_fresh_address_takes_the_place_of_the_old_one(state):
     assert state.new_address.is_set()
     with pytest.raises(Refused):
         state.renew("archive", {"url": "http://x/b"})
+
+
+def test_an_earlier_deadline_is_written_down_for_the_watchdog(state):
+    state.accept(WORK._replace(deadline=1_950_000_000.0))
+    assert float(state.orders.shortened.read_text()) == 1_950_000_000

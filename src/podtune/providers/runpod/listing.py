@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from podtune.core.errors import UnavailableError
 from podtune.core.job import Instance
 from podtune.providers.base import InstanceState
 from podtune.providers.runpod import names, wire
+from podtune.providers.runpod.client import is_pod_id
 
 TERMINATED: Final = "TERMINATED"
 """A pod that is gone for good; where a list still shows it, it costs nothing."""
@@ -20,6 +22,9 @@ _STATES: Final[Mapping[str, InstanceState]] = {
     TERMINATED: InstanceState.GONE,
 }
 """Of a pod that is not RUNNING; a word unknown today is of a machine that exists and is billed."""
+
+MOST_USD: Final = Decimal(1_000_000)
+"""A larger amount is a fault of theirs; the dearest machine of 2026-11 costs some 50 $ an hour."""
 
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -82,13 +87,20 @@ class Listing(NamedTuple):
 
 
 def listing(asked_at: datetime, pages: Iterable[wire.PodList]) -> Listing:
-    """Ours of everything that a list named."""
-    ours = (
+    """Ours of everything that a list named.
+
+    Raises:
+        UnavailableError: one of ours has no id that an address may hold: it can be neither ended nor
+            left out, and its port's address would lead anywhere.
+    """
+    ours = [
         facts(pod)
         for page in pages
         for pod in page.pods
         if (pod.name or "").startswith(names.PREFIX) and pod.status != TERMINATED
-    )
+    ]
+    if any(not is_pod_id(pod.id) for pod in ours):
+        raise UnavailableError("RunPod's list names a pod without an id", code="vendor_answer")
     return Listing(asked_at, {pod.id: pod for pod in ours})
 
 
@@ -115,7 +127,8 @@ def facts(pod: wire.Pod) -> PodFacts:
 
 def money(value: Decimal | None) -> Decimal | None:
     """Dollars as RunPod says them; None for what is no amount."""
-    return value if value is not None and value.is_finite() and value >= 0 else None
+    is_amount = value is not None and value.is_finite() and 0 <= value <= MOST_USD
+    return value if is_amount else None
 
 
 def moment(text: str | None) -> datetime | None:

@@ -59,6 +59,7 @@ class RunPodProvider:
         self._missing: dict[str, datetime] = {}
         self._doubts: dict[str, datetime] = {}
         self._endings: dict[str, Ending] = {}
+        self._books: dict[str, OrderBook] = {}
 
     def observe(self) -> Mapping[str, PodFacts]:
         """Every pod of podtune's in the account, by id, from one list for all jobs.
@@ -96,6 +97,7 @@ class RunPodProvider:
         except FileExistsError:  # another driver was quicker by a moment
             raise self._still_doubtful(request.name, now, now) from None
         self._doubts[request.name] = now
+        self._books[request.name] = book
         try:
             made = self._client.create("/pods", body, wire.Pod)
         except DoubtfulError:
@@ -105,7 +107,9 @@ class RunPodProvider:
             raise
         if not is_pod_id(made.id) or (made.name or request.name) != request.name:
             raise self._still_doubtful(request.name, now, now)
-        self._doubts.pop(request.name, None)  # its id is known; the book stays open until a list shows it
+        self._doubts.pop(
+            request.name, None
+        )  # its id is known; the book stays open until a list shows it
         instance = listing.facts(made).instance(now).model_copy(update={"name": request.name})
         return _with_price(instance, request.machine)
 
@@ -158,6 +162,8 @@ class RunPodProvider:
                 del self._endings[name]
                 self._seen.update(ending.ids)
                 self._missing.update(dict.fromkeys(ending.ids, ending.absent[0]))
+            if name in self._books:
+                self._settle(self._books.pop(name), name)
         return proof
 
     def doubt(self, name: str, since: datetime) -> None:

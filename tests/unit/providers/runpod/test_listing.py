@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from podtune.core.errors import UnavailableError
 from podtune.providers.base import InstanceState
 from podtune.providers.runpod import wire
 from podtune.providers.runpod.listing import GpuUse, facts, listing, moment, money
@@ -56,7 +57,8 @@ def test_facts_of_a_running_pod():
 
 
 @pytest.mark.parametrize(
-    ("value", "amount"), [("0.35", "0.35"), ("0", "0"), ("NaN", None), ("Infinity", None), ("-1", None)]
+    ("value", "amount"), [("0.35", "0.35"), ("0", "0"), ("NaN", None), ("Infinity", None), ("-1", None),
+     ("1e30", None)]
 )  # fmt: skip
 def test_only_amounts_are_money(value, amount):
     assert money(Decimal(value)) == (None if amount is None else Decimal(amount))
@@ -92,6 +94,14 @@ def test_a_list_holds_what_carries_our_form_and_still_exists():
     )
     assert sorted(seen.pods) == ["a", "e"]
     assert [p.id for p in seen.owned("abc")] == ["a"]
+
+
+@pytest.mark.parametrize("number", ["", "../x", "evil.example/", "a@b", "x" * 65])
+def test_a_pod_of_ours_without_an_id_is_no_list(number):
+    """Its port's address would carry the job's token elsewhere; and left out it would run for ever."""
+    with pytest.raises(UnavailableError):
+        listing(START, pages(pod("a", "pt-abc-job-1-x1"), pod(number, "pt-abc-job-2-x1")))
+    assert listing(START, pages(pod(number, "someone-elses"))).pods == {}
 
 
 def test_of_one_name_the_oldest_comes_first():
