@@ -29,6 +29,8 @@ class Program:
             [*PODTUNE, "dev", "cloud", "--port", "0", "--boot-s", "0", "--output", "json", *words],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env={**os.environ, "TMPDIR": str(folder)},
+            # a runner in the background hands on that Ctrl-C is ignored, which the cloud would keep to
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         line = self.process.stdout.readline()
         assert line, self.process.stderr.read()
