@@ -128,7 +128,7 @@ def _events(path: Path) -> list[dict[str, Any]]:
                 if isinstance(event, dict):
                     found.append(event)
     except OSError:
-        pass
+        pass  # not written yet; the next look finds it
     return found
 
 
