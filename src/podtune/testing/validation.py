@@ -119,30 +119,28 @@ class PodAction(Body):
     action: Literal["start", "stop", "restart", "terminate"]
 
 
-class CreateTemplate(Container):
+class TemplateBody(Container):
+    """What a template says whether it is made or changed."""
+
+    allowedCudaVersions: list[CudaVersion] = []
+    category: Category = "NVIDIA"
+    mounts: TemplateMounts | None = None
+    public: bool = False
+    serverless: bool = False
+    startJupyter: bool = True
+    startSsh: bool = True
+
+
+class CreateTemplate(TemplateBody):
     """POST /v2/templates."""
 
     name: Name
-    allowedCudaVersions: list[CudaVersion] = []
-    category: Category = "NVIDIA"
-    mounts: TemplateMounts | None = None
-    public: bool = False
-    serverless: bool = False
-    startJupyter: bool = True
-    startSsh: bool = True
 
 
-class UpdateTemplate(Container):
+class UpdateTemplate(TemplateBody):
     """PATCH /v2/templates/{id}."""
 
     name: Name = "-"
-    allowedCudaVersions: list[CudaVersion] = []
-    category: Category = "NVIDIA"
-    mounts: TemplateMounts | None = None
-    public: bool = False
-    serverless: bool = False
-    startJupyter: bool = True
-    startSsh: bool = True
 
 
 class CreateVolume(Body):

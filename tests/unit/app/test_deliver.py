@@ -20,9 +20,7 @@ from podtune.core.errors import (
 )
 from podtune.egress.s3 import S3Object, presign
 from support import artifacts, build
-from support.hub_writes import WRITER, WritableHub
 from support.s3_server import ACCESS_KEY, SECRET_KEY
-from support.supabase_server import SERVICE_KEY, SupabaseServer
 
 BUCKET = "app-deliver"
 
@@ -45,22 +43,6 @@ def artifact(tmp_path):
     folder = artifacts.make(tmp_path / "jobs" / "j" / "artifact", weights=b"w" * 5000)
     (folder / "receipt.json").write_text("{}")
     return folder
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    with WritableHub(tmp_path / "hub") as serving:
-        monkeypatch.setenv("HF_ENDPOINT", serving.url)
-        monkeypatch.setenv("HF_TOKEN", WRITER)
-        yield serving
-
-
-@pytest.fixture
-def supabase(monkeypatch):
-    with SupabaseServer() as serving:
-        monkeypatch.setenv("SUPABASE_URL", serving.url)
-        monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", SERVICE_KEY)
-        yield serving
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from podtune.storage.places import DirectStore
 from podtune.storage.s3_store import S3Store
 from podtune.storage.supabase_store import SupabaseStore
 from support import build
-from support.hub_writes import POD, READER, WRITER, WritableHub
+from support.hub_writes import POD, READER, WRITER
 from support.s3_server import ACCESS_KEY, SECRET_KEY
-from support.supabase_server import SERVICE_KEY, SupabaseServer
+from support.supabase_server import SERVICE_KEY
 
 VARIABLES = (
     "HF_TOKEN", "HF_ENDPOINT", "HF_HOME", "PODTUNE_POD_HF_TOKEN", "SUPABASE_URL",
@@ -39,22 +39,6 @@ def nothing_set(monkeypatch):
 @pytest.fixture
 def settings(tmp_path):
     return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    with WritableHub(tmp_path / "hub") as serving:
-        monkeypatch.setenv("HF_ENDPOINT", serving.url)
-        monkeypatch.setenv("HF_TOKEN", WRITER)
-        yield serving
-
-
-@pytest.fixture
-def supabase(monkeypatch):
-    with SupabaseServer() as serving:
-        monkeypatch.setenv("SUPABASE_URL", serving.url)
-        monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", SERVICE_KEY)
-        yield serving
 
 
 @pytest.fixture
