@@ -8,6 +8,7 @@ from podtune.intake.contradictions import refuse_contradictions
 from support import build
 
 RENTED = {"where.on": "runpod"}
+QUEUE = {"where.on": "runpod-serverless"}
 QLORA, FULL = {"adapter.kind": "qlora"}, {"adapter.kind": "full"}
 
 
@@ -38,6 +39,12 @@ def spec(stated):
         ({**RENTED, "where.gpu": "A40", "where.gpu_avoid": ["A40"]}, "where.gpu_avoid"),
         ({**RENTED, "where.gpu_any_of": ["A40"], "where.gpu_avoid": ["A40"]}, "where.gpu_avoid"),
         ({**RENTED, "where.volume": "v", "where.cloud": "community"}, "where.volume"),
+        ({**RENTED, "where.endpoint": "e"}, "where.endpoint"),
+        ({**QUEUE, "where.image": "me/worker:1"}, "where.image"),
+        ({**QUEUE, "where.registry_auth": "r"}, "where.registry_auth"),
+        ({**QUEUE, "where.region": "EU-RO-1"}, "where.region"),
+        ({**QUEUE, "where.volume": "v"}, "where.volume"),
+        ({**QUEUE, "where.keep_on_failure_min": 5}, "where.keep_on_failure_min"),
         ({**RENTED, "where.volume_gb": 9}, "where.volume_gb"),
     ],
 )

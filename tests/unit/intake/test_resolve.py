@@ -17,8 +17,6 @@ from podtune.intake.resolve import (
 )
 
 UNBUILT = {
-    "where.on": "runpod-serverless",
-    "deliver.callback_url": "https://x.example/done",
     "deliver.export": ["gguf"],
     "deliver.delete_after": True,
     "where.deadline": "tomorrow",
@@ -359,7 +357,7 @@ def test_contradictions_are_refused_after_what_is_not_built():
     with pytest.raises(SpecError, match="qlora holds the base model in 4 bits"):
         ask(adapter__kind="qlora", adapter__bits=16)
     with pytest.raises(UnsupportedError):
-        ask(adapter__kind="qlora", adapter__bits=16, where__on="runpod-serverless")
+        ask(adapter__kind="qlora", adapter__bits=16, deliver__export=["gguf"])
 
 
 def test_what_is_built_is_not_refused():

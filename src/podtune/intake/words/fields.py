@@ -1,0 +1,277 @@
+"""Numbers -> fields. A number belongs to a field only with a field word on one of its sides."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from podtune.intake.words.asides import Asides
+from podtune.intake.words.candidates import Candidate
+from podtune.intake.words.clauses import is_corrected_here
+from podtune.intake.words.document import Document
+from podtune.intake.words.lexicon import Concept
+from podtune.intake.words.patterns import Pattern
+from podtune.intake.words.tokens import Token
+
+_UNITS: Final = frozenset((Concept.EPOCHS, Concept.STEPS, Concept.WARMUP_STEPS))
+"""Words that mostly follow their number."""
+_NAMED: Final = frozenset(
+    (
+        Concept.RATE, Concept.BATCH, Concept.WHOLE_BATCH, Concept.ACCUMULATION, Concept.RANK, Concept.ALPHA, Concept.DROPOUT,
+        Concept.LENGTH, Concept.WARMUP, Concept.WARMUP_RATIO, Concept.DECAY, Concept.SEED,
+    )
+)  # fmt: skip
+"""Words that mostly stand before their number."""
+_FILLERS: Final = frozenset(
+    [
+        "of",
+        "=",
+        ":",
+        "is",
+        "to",
+        "at",
+        "a",
+        "the",
+        "von",
+        "auf",
+        "de",
+        "di",
+        "da",
+        "em",
+        "en",
+        "con",
+        "ist",
+        "bei",
+        "mit",
+        "sur",
+        "del",
+        "al",
+        "d",
+        "l",
+        "e",
+        "set",
+        "be",
+        "use",
+        "value",
+        "should",
+        "为",
+        "是",
+        "设",
+        "成",
+        "到",
+        "用",
+        "を",
+        "に",
+        "は",
+        "设为",
+        "on",
+        "equals",
+        "with",
+        "=",
+        ">",
+        "size",
+        "auf",
+        "a",
+    ]
+)
+_EPOCHS_SHUFFLED: Final = frozenset(("".join(sorted("epochs")), "".join(sorted("epoch"))))
+"""The letters of a word that is often mistyped."""
+_CUT: Final = Pattern(r"truncat|cut|sequen|shorten|kurz|tronqu|recort|taglia|trunca|long|lang|截")
+
+
+class Reader(Asides):
+    """Goes through a document's numbers once.
+
+    Args:
+        document: What is read.
+        used: Tokens that others have taken (money, spans); grows.
+    """
+
+    def __init__(self, document: Document, used: set[int]) -> None:
+        super().__init__(document, used)
+        self._taken: set[int] = set()
+        """Field words that belong to a number already."""
+        self.left_over: list[int] = []
+        """Numbers that belong to nothing."""
+
+    def read(self) -> None:
+        """Fill `found` and `left_over`."""
+        for at, token in enumerate(self._tokens):
+            if token.number is None or at in self._used:
+                continue
+            if not (
+                self.aside(at, is_claimed=self._left(at)[0] is not None)
+                or self._field(at)
+                or self.amount_of_rows(at)
+                or self._inherited(at)
+            ):
+                self.left_over.append(at)
+        self._multiples()
+
+    def _field(self, at: int) -> bool:
+        right, right_at = self._right(at)
+        left, left_at = self._left(at)
+        if self._is_multiple(at, left):
+            return True
+        if left is Concept.WARMUP and right is Concept.STEPS:
+            left, left_at, right = None, -1, Concept.WARMUP_STEPS
+        if right is Concept.TOKENS:
+            return self._tokens_long(at, left, right_at)
+        if (
+            right is not None
+            and right in _UNITS
+            and not (left in _UNITS and self._is_assigned(at, left_at))
+            and not (left is not None and self._owns_next(right_at))
+        ):
+            return self._put(at, right, right_at)
+        if left is not None:
+            return self._put(at, left, left_at)
+        if right is not None and not self._owns_next(right_at):
+            return self._put(at, right, right_at)
+        return False
+
+    def _right(self, at: int) -> tuple[Concept | None, int]:
+        """The field word behind a number, over `k`, `%` and `x`."""
+        where = at + 1
+        while where < len(self._tokens) and (
+            self._tokens[where].text
+            in ("k", "%", "x", "full", "complete", "total", "ganze", "epocas completas")
+            or self._tokens[where].concept is Concept.THOUSAND
+        ):
+            where += 1
+        if where >= len(self._tokens) or where in self._taken:
+            return None, where
+        token = self._tokens[where]
+        if token.text == "pas" and self._document.language == "fr":
+            return Concept.STEPS, where
+        if token.concept is None and "".join(sorted(token.text)) in _EPOCHS_SHUFFLED:
+            return Concept.EPOCHS, where
+        wanted = token.concept in _UNITS | _NAMED or token.concept is Concept.TOKENS
+        return (token.concept if wanted else None), where
+
+    def _left(self, at: int) -> tuple[Concept | None, int]:
+        """The field word before a number, over small words."""
+        for back in range(at - 1, max(-1, at - 5), -1):
+            token = self._tokens[back]
+            if token.concept in _UNITS | _NAMED:
+                return (None, -1) if back in self._taken else (token.concept, back)
+            if token.text in ("r", "x") and token.concept is None:
+                return None, -1
+            skipped = token.concept in (
+                Concept.ABOUT,
+                Concept.AT_MOST,
+                Concept.CHANGE,
+                Concept.CORRECTION,
+                Concept.AT_LEAST,
+                Concept.SPEND,
+            )
+            if not skipped and token.text not in _FILLERS:
+                return None, -1
+        return None, -1
+
+    def _is_assigned(self, at: int, left_at: int) -> bool:
+        """`epochs = 3`, `steps: 500`."""
+        return any(t.text in ("=", ":") for t in self._tokens[left_at + 1 : at])
+
+    def _owns_next(self, at: int) -> bool:
+        """Whether a field word has a number of its own behind it."""
+        rest = self._tokens[at + 1 : at + 3]
+        return bool(rest) and (
+            rest[0].number is not None
+            or (rest[0].text in ("=", ":", "of") and len(rest) > 1 and rest[1].number is not None)
+        )
+
+    def _put(self, at: int, concept: Concept, where: int) -> bool:
+        """Take a number for a field word."""
+        self._taken.add(where)
+        token = self._tokens[at]
+        value = token.number.value if token.number else 0.0
+        field = str(concept)
+        percent, thousand = self._follows(at, "%"), self._is_thousand(at)
+        if concept is Concept.WARMUP:
+            field = "warmup_ratio" if percent or 0 < value < 1 else "warmup_steps"
+        if percent and field in ("warmup_ratio", "lora_dropout", "weight_decay"):
+            value /= 100
+        if thousand:
+            value *= 1024 if concept is Concept.LENGTH else 1000
+        first, last = min(at, where), max(at, where)
+        self._add(field, value, self._tokens[first].start, self._tokens[last].end, at)
+        return True
+
+    def _tokens_long(self, at: int, left: Concept | None, right_at: int) -> bool:
+        """`max length 2048 tokens`, `truncate to 2048 tokens`, `2048-token context`."""
+        tokens = self._tokens
+        near = [
+            t.concept for t in (*tokens[max(0, at - 3) : at], *tokens[right_at + 1 : right_at + 3])
+        ]
+        start, end = self._document.clause(at)
+        cut = _CUT.search(self._document.folded[start:end])
+        if left is Concept.LENGTH or Concept.LENGTH in near or Concept.AT_MOST in near or cut:
+            return self._put(at, Concept.LENGTH, right_at)
+        return False
+
+    def _inherited(self, at: int) -> bool:
+        """`3 epochs ... make it 2`: a bare number takes the field of what was said last."""
+        ends = (
+            at + 1 >= len(self._tokens)
+            or self._tokens[at + 1].is_break
+            or self._tokens[at + 1].concept in (Concept.AND, Concept.CORRECTION)
+        )
+        if not (ends and is_corrected_here(self._tokens, at)) or not self.found:
+            return False
+        last = self.found[-1]
+        token = self._tokens[at]
+        self._add(last.field, self._value(at), token.start, token.end, at)
+        return True
+
+    def _is_multiple(self, at: int, left: Concept | None) -> bool:
+        """`alpha = 2x rank`, `alpha 2r`: read with the multiples, once the rank is known."""
+        after = [
+            t
+            for t in self._tokens[at + 1 : at + 4]
+            if t.text not in ("x", "*", "times", "the", "mal", "fois")
+        ]
+        return (
+            left is Concept.ALPHA
+            and bool(after)
+            and after[0].concept is Concept.RANK
+            and after[0].start - self._tokens[at].end < 8
+        )
+
+    def _multiples(self) -> None:
+        """`alpha twice the rank`: computed from the rank that was stated."""
+        ranks = [c.value for c in self.found if c.field == "lora_rank"]
+        rank = ranks[-1] if ranks else None
+        for at, token in enumerate(self._tokens):
+            if (
+                token.concept is not Concept.ALPHA
+                or at in self._taken
+                or not isinstance(rank, int | float)
+            ):
+                continue
+            factor, last = _factor(self._tokens, at)
+            if factor is not None:
+                value = rank * factor
+                self.found.append(
+                    Candidate(
+                        "lora_alpha",
+                        int(value) if value == int(value) else value,
+                        token.start,
+                        last,
+                    )
+                )
+
+
+def _factor(tokens: Sequence[Token], at: int) -> tuple[float | None, int]:
+    """How many times the rank, and where the words end."""
+    factor: float | None = None
+    for token in tokens[at + 1 : at + 6]:
+        if token.is_break:
+            break
+        if token.concept is Concept.TWICE:
+            factor = 2.0
+        elif token.concept is Concept.SAME_AS:
+            factor = 1.0
+        elif token.number is not None:
+            factor = token.number.value
+        elif token.concept is Concept.RANK:
+            return factor, token.end
+    return None, tokens[at].end

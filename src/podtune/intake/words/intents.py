@@ -1,0 +1,180 @@
+"""What is wanted: a training, a price, a check, news of a job, its end, or none of these."""
+
+import re
+from typing import Final, NamedTuple
+
+from podtune.intake.words.candidates import Candidate
+from podtune.intake.words.document import Document
+from podtune.intake.words.literals import Kind
+from podtune.intake.words.patterns import Pattern
+
+_TRAIN: Final = Pattern(
+    r"\b(?:re)?train(?!ing\b)\w*\b|\b(?:fine ?)?tun(?:e|es|ed)\b|\bfine ?tun\w+|\bfinetun\w+|\bteach\b|\badapt\b|\bdistil\w*|\b(?:make|build|create|give|want|need|produce)\b[^.;\n]{0,25}\b(?:bot|lora|adapter|assistant|model|classifier|chatbot|qlora)\b|\bour own (?:assistant|model|bot)\b|"
+    r"\btrainier\w*|\bfeinabstimm\w*|\bfeintun\w*|\banpassen\b|\bentraine\w*|\baffine[rz]?\b|\bajust[ea]\w*\b|\bentren\w+|\bafin\w+|\baddestr\w+|\baffina\w*|\btrein\w+|\brefine\b|微调|训练|ファインチューニング|学習させ"
+)
+_NOUN_ONLY: Final = Pattern(
+    r"\b(?:for|before|fit for|ready for|good for|suitable for|fur|zum|pour|para|per) (?:the |le |el |il |o )?$"
+)
+_ESTIMATE: Final = Pattern(
+    r"\bhow much\b(?! (?:data|longer))[^.;\n]{0,60}|\bhow (?:expensive|pricey|long)\b[^.;\n]{0,20}\b(?:would|will|does|is|to|might|take)\b|\bwhat (?:would|will|does|s|is|might|could)\b[^.;\n]{0,50}\b(?:cost|price|charge|set me back|run me)\b|\b(?:cost|price) (?:estimate|quote|check)|\bestimat(?:e|ion)\b|\bquote\b(?! [a-z]+ from)|\bget (?:me )?a price\b|"
+    r"\bprice (?:for|of|to|out)\b|\bwhat s the (?:price|cost|damage)\b|\bdry run\b|\b(?:only|just) (?:show|plan|tell|give)\b[^.;\n]{0,30}\b(?:plan|price|cost|costs|estimate|quote)\b|\bplan only\b|\bjust (?:a |the )?plan\b|\bshow me (?:the|a) plan\b|\bworth it\b|"
+    r"\b(?:was|wie ?viel|wieviel)\b[^.;\n]{0,30}\b(?:kostet|kosten|wurde)\b|\bkostenschatzung|\bkostenvoranschlag|\bschatze? (?:die )?kosten|\bcombien\b|\bquel (?:est|serait) le (?:prix|cout)|\bestime[rz]?\b|\bdevis\b|\bcuanto\b[^.;\n]{0,40}|\bque (?:costaria|precio)|\bestima(?:r|cion)?\b|\bpresupuestame|"
+    r"\bquanto\b[^.;\n]{0,40}\b(?:cost\w*|cust\w*|sai|ficaria|verrebbe|viene|spend\w*)|\bstima\b|\bpreventivo\b|\bestimativa\b|\borcamento para\b(?! \d)|多少钱|费用是?多少|要花多少|估算|估价|报价|いくら|見積"
+)
+_STATUS: Final = Pattern(
+    r"\bstatus\b|\bprogress\b|\bwhat(?: s| is)? (?:happening|going on|up with)\b|\bhow (?:is|s|are) [^.;\n]{0,30}\b(?:going|doing|coming|progressing|job|run|training|fine ?tune)\b|\b(?:is|are|has|did)\b[^.;\n]{0,40}\b(?:done|finished|ready|complete\w*|running|still|started|crash\w*|fail\w*)\b|\bhow far\b|\beta\b|\bhow long (?:until|left|remaining|more)|\b(?:show|give|list|see|tail)\b[^.;\n]{0,20}\b(?:logs?|jobs|runs|loss curve)\b|\bwhen (?:will|does|is)\b[^.;\n]{0,30}\b(?:done|finish\w*|ready|complete\w*)\b|\bany news\b|\bwhere (?:is|are) (?:my|the) (?:job|run|training|adapter)|"
+    r"\bwie (?:steht|weit|lauft|geht)\b|\bfortschritt\b|\bstand (?:der|des|von|vom)\b|\bou en est\b|\betat (?:du|de)\b|\bavancement\b|\bcomo va\b|\bestado (?:del|de)\b|\bprogreso\b|\ba che punto\b|\bstato (?:del|di)\b|\bcome (?:va|procede)\b|\bcomo (?:esta|anda|vai)\b|\bandamento\b|进度|状态|进展|怎么样了|完成了吗|状況|進捗"
+)
+_STOP: Final = Pattern(
+    r"\b(?:stop|cancel|kill|abort|terminate|halt|shut down|end|interrupt|pull the plug on|stoppe?n?|abbrechen|brich|beende\w*|breche|arrete[rz]?|annule[rz]?|interromp\w*|deten\w*|para(?:r|lo)?|cancela\w*|ferma\w*|annulla\w*|interrompi|pare|parar|cancele)\b|停止|取消|终止|中止"
+)
+_RUNNING: Final = Pattern(
+    r"\b(?:job|run|training|it|everything|pod|pods|that|this|lauf|auftrag|travail|entrainement|tache|trabajo|entrenamiento|tarea|addestramento|lavoro|processo|trabalho|treino|treinamento|fine ?tun\w+|all|gpu|instance)\b|任务|训练|ジョブ"
+)
+_LATER: Final = Pattern(
+    r"\b(?:then|after\w*|if|when|once|and|unless|before|dann|wenn|puis|si|luego|cuando|poi|quando|se|depois|will|would|to|auto|the|no|early|at) (?:please |just )?$"
+)
+_CHECK: Final = Pattern(
+    r"\b(?:check|validate|inspect|verify|lint|examine|audit|look (?:at|over|through)|review|analy[sz]e|diagnose|prufe?n?|uberprufe?n?|kontrollier\w*|validier\w*|schau\w*|verifi\w+|controle[rz]?|valide[rz]?|examine[rz]?|analyse[rz]?|revis[ae]\w*|comprueb\w*|comprobar|valid[ae]\w*|controll[ai]\w*|verific[ah]\w*|analizz\w*|confir[ae]\w*|chec(?:a|ar|ou))\b|检查|校验|验证一下|看看|確認|チェック"
+)
+_FIT: Final = Pattern(
+    r"\b(?:is|are)\b[^.;\n]{0,40}\b(?:ok|okay|valid|good enough|fit|usable|ready|clean|formatted|fine|well ?formed|in the right format|suitable)\b|\bgood (?:enough )?for training\b|\bany (?:errors|problems|issues|bad rows) in\b|\bwhat s wrong with\b|\bist\b[^.;\n]{0,40}\b(?:in ordnung|brauchbar|geeignet|ok)\b|\best (?:il|elle|ce que)\b[^.;\n]{0,40}\b(?:bon|valide|correct|ok)\b|\b(?:esta|estan|sirve\w*)\b[^.;\n]{0,40}\b(?:bien|valido|correcto|ok)\b|\bva bene per\b|\be valido\b|是否(?:可以|合格|有效)|能用吗|行吗"
+)
+_DATA_WORD: Final = Pattern(
+    r"\b(?:data\w*|files?|rows|csv|jsonl?|tickets|examples|format|daten\w*|datei\w*|donnees|fichiers?|datos|archivos?|fichero|dati|dados|arquivos?)\b|数据|文件|データ"
+)
+_DO_NOT: Final = Pattern(
+    r"\b(?:don t|do not|without|nothing|never|not|no|nicht|nichts|ohne|ne|pas|sans|sin|non|senza|nao|sem)\b[^.;,\n]{0,30}\b(?:start\w*|train\w*|run\w*|launch\w*|provision\w*|rent\w*|begin\w*|spend\w*|go ahead|execut\w*|starte\w*|trainier\w*|lance\w*|demarre\w*|entrain\w*|inici\w*|empiec\w*|empez\w*|entren\w*|avvi\w*|inizi\w*|addestr\w*|comec\w*|trein\w*)\b|不要(?:开始|训练|启动|运行)|先别|别(?:开始|训练)"
+)
+_JOB_ID: Final = Pattern(
+    r"\b(?:jobs?|run|lauf|auftrag|job id|training|trabajo|tache|tarea|lavoro|trabalho|id|任务|作业|ジョブ)\b[ :#=]{0,3}(?:nr\.? |no\.? |number |id |named |called |mit der id )?#?(?P<id>(?=[a-z0-9_\-]{0,39}\d)[a-z0-9](?:[a-z0-9_\-]{0,39}[a-z0-9])?)(?![\w/])|\b(?P<own>(?:job|run|train|ft|tr)[\-_][a-z0-9](?:[a-z0-9_\-]{0,38}[a-z0-9])?)\b|#(?P<hash>\d{1,9})\b"
+)
+_UNITS_AFTER: Final = Pattern(
+    r" ?(?:steps?|epochs?|hours?|times|%|gb|minutes?|mins?|h\b|schritte|epochen|x\b)"
+)
+KNOBS: Final = frozenset(
+    [
+        "epochs",
+        "max_steps",
+        "learning_rate",
+        "batch_size",
+        "effective_batch_size",
+        "lora_rank",
+        "lora_alpha",
+        "base_model_family",
+        "base_model_id",
+        "adapter",
+        "method",
+    ]
+)
+"""Fields that only a training has."""
+
+
+class Intent(NamedTuple):
+    """What is wanted, and the job that is named."""
+
+    value: str
+    job_id: Candidate | None
+
+
+def read(document: Document, stated: set[str], *, has_data: bool, has_model: bool) -> Intent:
+    """The intent; where two are as likely, the one that costs nothing.
+
+    Args:
+        document: The request.
+        stated: Fields that were found.
+        has_data: Whether data is named or described.
+        has_model: Whether a model is named, even one that cannot be trained.
+    """
+    text = document.loose
+    trains = _has_order(document, _TRAIN)
+    job = _job_id(document)
+    knobs = bool(stated & KNOBS)
+    if _ESTIMATE.search(text) and not _is_condition(document):
+        return Intent("estimate", job)
+    if not (has_data or knobs) and _stops(document, job):
+        return Intent("stop", job)
+    if _checks(document, has_data) and not knobs and (not trains or _DO_NOT.search(text)):
+        return Intent("check_data", job)
+    if (
+        not (has_data or knobs)
+        and _STATUS.search(text)
+        and (job or _RUNNING.search(text) or len(document.tokens) <= 3)
+    ):
+        return Intent("status", job)
+    if job is not None and _resumes(text):
+        return Intent("train", job)
+    about = (
+        trains
+        or stated - {"priority", "skip_confirmation", "where", "local_only", "intent", "task"}
+        or has_model
+        or (has_data and document.literals)
+    )
+    if about or _is_fragment(document):
+        return Intent("train", None)
+    return Intent("other", job)
+
+
+def _has_order(document: Document, pattern: Pattern) -> bool:
+    """Whether a verb of training is there that is neither a purpose nor negated."""
+    return any(
+        not _NOUN_ONLY.search(document.loose[max(0, m.start() - 24) : m.start()])
+        and not document.is_negated(m.start())
+        for m in pattern.finditer(document.loose)
+    )
+
+
+def _is_condition(document: Document) -> bool:
+    """`tell me when ... how long`: nothing here; a price that is a limit is no question."""
+    match = _ESTIMATE.search(document.loose)
+    return match is not None and document.is_negated(match.start())
+
+
+def _stops(document: Document, job: Candidate | None) -> bool:
+    for match in _STOP.finditer(document.loose):
+        before = document.loose[max(0, match.start() - 16) : match.start()]
+        if document.is_negated(match.start()) or _LATER.search(before):
+            continue
+        if (
+            job is not None
+            or _RUNNING.search(document.loose, match.end(), match.end() + 60)
+            or len(document.tokens) <= 4
+        ):
+            return True
+        if document.language != "en" and _RUNNING.search(document.loose):
+            return True
+    return False
+
+
+def _checks(document: Document, has_data: bool) -> bool:
+    checked = any(not document.is_negated(m.start()) for m in _CHECK.finditer(document.loose))
+    return (checked or _FIT.search(document.loose) is not None) and (
+        has_data or _DATA_WORD.search(document.loose) is not None
+    )
+
+
+def _resumes(text: str) -> bool:
+    return (
+        re.search(
+            r"\b(?:resum\w*|continu\w*|weiter\w*|repren\w*|retom\w*|riprend\w*|same as|like|again)\b",
+            text,
+        )
+        is not None
+    )
+
+
+def _job_id(document: Document) -> Candidate | None:
+    for match in _JOB_ID.finditer(document.folded):
+        group = next(g for g in ("id", "own", "hash") if match[g])
+        if _UNITS_AFTER.match(document.folded, match.end(group)):
+            continue
+        value = document.text[match.start(group) : match.end(group)]
+        return Candidate("job_id", value, match.start(group), match.end(group))
+    return None
+
+
+def _is_fragment(document: Document) -> bool:
+    """A few words with a number: meant for us, though nobody can tell what."""
+    if len(document.tokens) > 6 or any(u.kind is Kind.QUOTED for u in document.literals):
+        return False
+    return any(t.number is not None for t in document.tokens)

@@ -1,0 +1,224 @@
+"""Which amount of money is a budget: total, an hour's or a card's hour, at most or about.
+
+An amount is a budget only where the words around it say so; everything else that looks like money is left
+alone.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from podtune.intake.words import amounts
+from podtune.intake.words.amounts import Money
+from podtune.intake.words.candidates import Candidate
+from podtune.intake.words.clauses import is_corrected_here, is_negated
+from podtune.intake.words.document import Document
+from podtune.intake.words.lexicon import Concept
+from podtune.intake.words.patterns import Pattern
+from podtune.intake.words.tokens import Sort, Token
+
+_TOTALS: Final = frozenset(("run", "job", "training", "total", "lauf", "insgesamt", "all", "in"))
+
+
+_PAST: Final = Pattern(
+    r"\b(?:cost (?:me|us)|paid|spent|was|were|billed|charged|saved?|revenue|salary|worth|wasted|last time|previously|refund(?:ed|s)?|invoice[sd]?|"
+    r"gekostet|bezahlt|kostete|a coute|paye|costo|pague|gaste|ha pagato|pagato|pagou|paguei)\b"
+)
+
+
+_RAISED: Final = Pattern(
+    r"\b(?:raise|increase|lift|bump|extend|double|remove|ignore|override|bypass|erhohe|anheben|augmente[rz]?|releve|sube|aumenta[r]?|alza|aumente|eleve)\b[^.;]{0,30}\b(?:cap|limit|budget|ceiling|"
+    r"obergrenze|plafond|limite|tope|presupuesto|tetto|teto|orcamento)"
+)
+
+
+_GOODS: Final = frozenset(
+    [
+        "orders",
+        "order",
+        "purchases",
+        "purchase",
+        "invoices",
+        "transactions",
+        "refunds",
+        "products",
+        "claims",
+        "payments",
+        "sales",
+        "items",
+        "bestellungen",
+        "rechnungen",
+        "commandes",
+        "factures",
+        "pedidos",
+        "facturas",
+        "ordini",
+        "fatture",
+        "compras",
+    ]
+)
+
+
+_VAGUE: Final = Pattern(
+    r"\b(?:(?:a )?(?:few|couple(?: of)?|handful of|some) (?:dollars|bucks|euros?|quid|pounds)|some money|unlimited|money is no (?:object|issue)|no (?:budget|spending|cost|price) (?:limit|cap|constraints?)|"
+    r"no limit on (?:cost|spend\w*|budget|money)|whatever it (?:costs|takes)|(?:price|cost|money) (?:doesn t|does not|isn t|is not|is irrelevant|no)(?: matter| an? (?:object|issue|problem))?|"
+    r"spare no expense|(?:small|tight|limited|low|modest|tiny|reasonable|big|huge|decent) budget|(?:budget is|budget s) (?:small|tight|limited|low|flexible|open)|pocket (?:money|change)|not (?:too )?(?:much|expensive)|don t spend (?:too )?much|not break the bank|"
+    r"ein paar (?:euro|dollar|franken)|geld spielt keine rolle|egal was es kostet|kleines budget|nicht (?:zu )?(?:viel|teuer)|quelques (?:euros|dollars)|peu importe le (?:prix|cout)|petit budget|"
+    r"unos (?:pocos|cuantos) (?:euros|dolares|pesos)|el dinero no (?:es|importa)|cueste lo que cueste|presupuesto (?:ajustado|limitado|pequeno)|qualche (?:euro|dollaro)|costi quel che costi|senza badare a spese|budget limitato|"
+    r"alguns (?:euros|reais|dolares)|dinheiro nao e problema|custe o que custar|orcamento (?:apertado|limitado|pequeno))\b|钱不是问题|不差钱|预算不限|不限预算|几块钱|几十块|几美元"
+)
+
+
+class Budget(NamedTuple):
+    """What was found of a budget."""
+
+    candidates: list[Candidate]
+    """Whole budgets, as one candidate each: `amount|currency|scope|kind` under the field `budget`."""
+    used: set[int]
+    """Tokens that are amounts and nothing else."""
+    is_unusable: bool
+    """Whether an amount is hinted at of which nothing can be made."""
+
+
+def read(document: Document) -> Budget:
+    """The budgets a request states."""
+    tokens = document.tokens
+    candidates: list[Candidate] = []
+    used: set[int] = set()
+    is_unusable = _VAGUE.search(_loose(document.folded)) is not None
+    for money in amounts.find(document):
+        used.update(range(money.first, money.last + 1))
+        scope, last = _scope(tokens, money)
+        kind = _kind(document, money, last)
+        if kind is None:
+            continue
+        if kind == "unusable" or scope is None or money.is_doubtful:
+            is_unusable = True
+            continue
+        used.update(range(money.last + 1, last + 1))
+        value = f"{money.amount!r}|{money.currency or ''}|{scope}|{kind}"
+        is_unusable |= money.currency is None
+        candidates.append(Candidate("budget", value, tokens[money.first].start, tokens[last].end))
+    return Budget(candidates, used, is_unusable)
+
+
+def _loose(folded: str) -> str:
+    return folded.replace("'", " ").replace("-", " ")
+
+
+def _scope(tokens: Sequence[Token], money: Money) -> tuple[str | None, int]:
+    """Total, an hour or a card's hour, and the last token that says so; None for other spans."""
+    at, is_hourly, is_each, last = money.last + 1, False, False, money.last
+    while at < min(len(tokens), money.last + 7) and not tokens[at].is_break:
+        token = tokens[at]
+        if token.concept is Concept.HOUR:
+            is_hourly, last = True, at
+        elif token.concept is Concept.EACH or (
+            token.concept is Concept.GPU and tokens[at - 1].concept is Concept.PER
+        ):
+            is_each, last = True, at
+        elif token.concept is Concept.PER or token.text in (
+            "an",
+            "a",
+            "the",
+            "all",
+            "l",
+            "la",
+            "de",
+            "gpu",
+            "-",
+            "card",
+            "o",
+            "every",
+        ):
+            after = tokens[at + 1] if at + 1 < len(tokens) else None
+            is_other = after is not None and after.concept not in (
+                Concept.HOUR,
+                Concept.EACH,
+                Concept.GPU,
+                Concept.PER,
+            )
+            if (
+                token.concept is Concept.PER
+                and is_other
+                and after is not None
+                and after.sort is Sort.WORD
+            ):
+                return ("total", at + 1) if after.text in _TOTALS else (_unless_spent(token), last)
+        elif token.concept not in (Concept.AT_MOST, Concept.ABOUT):
+            break
+        at += 1
+    before = tokens[max(0, money.first - 3) : money.first]
+    is_hourly |= any(
+        t.text in ("hourly", "stundlich")
+        or (t.concept is Concept.HOUR and t.sort is Sort.WORD and b.concept is Concept.PER)
+        for b, t in zip([*before[:1], *before], before, strict=False)
+    )
+    if is_each and not is_hourly:
+        return None, last
+    return ("per_gpu_hour" if is_each else "per_hour" if is_hourly else "total"), last
+
+
+def _unless_spent(token: Token) -> str | None:
+    """`por` and `par` also begin what is bought; there the amount is a total."""
+    return "total" if token.text in ("por", "par") else None
+
+
+def _kind(document: Document, money: Money, last: int) -> str | None:
+    """`max`, `approx`, `unusable`, or None where the amount is no budget at all."""
+    tokens = document.tokens
+    left = _around(tokens, money.first - 1, -1)
+    right = _around(tokens, last + 1, 1)
+    concepts = [t.concept for t in (*left, *right)]
+    start = tokens[max(0, money.first - 12)].start
+    before = document.folded[start : tokens[money.first].start]
+    if _RAISED.search(before):
+        return "unusable"
+    clause = before[max(before.rfind(c) for c in ",.;!?\n") + 1 :]
+    if _PAST.search(clause):
+        return None
+    limit = next(
+        (n for n, t in enumerate(left) if t.concept in (Concept.LESS_THAN, Concept.AT_MOST)), None
+    )
+    if limit is not None and any(t.text in _GOODS for t in left[limit + 1 : limit + 2]):
+        return None
+    if Concept.MORE_THAN in concepts[: len(left)] or Concept.AT_LEAST in concepts:
+        at = (
+            money.first
+            - 1
+            - next((n for n, t in enumerate(left) if t.concept is Concept.MORE_THAN), 0)
+        )
+        negated = Concept.MORE_THAN in concepts and is_negated(tokens, at)
+        return "max" if negated else "unusable"
+    if Concept.AT_MOST in concepts or Concept.LESS_THAN in concepts or money.is_range:
+        return "max"
+    if Concept.ABOUT in concepts:
+        return "approx"
+    says = {Concept.BUDGET, Concept.SPEND} & set(concepts) or any(
+        t.text in ("por", "par") for t in left[:2]
+    )
+    alone = len(left) + len(right) <= 2 or is_corrected_here(tokens, money.first)
+    previous = _previous_clause_ends(tokens, money.first, Concept.BUDGET)
+    return "max" if says or alone or previous else "unusable"
+
+
+def _around(tokens: Sequence[Token], at: int, step: int) -> list[Token]:
+    """Up to six tokens to one side, as far as the clause goes; the nearest first."""
+    found: list[Token] = []
+    while 0 <= at < len(tokens) and len(found) < 6:
+        token = tokens[at]
+        if (
+            token.is_break
+            or token.sort in (Sort.LITERAL, Sort.MODEL, Sort.CARD)
+            or token.number is not None
+        ):
+            break
+        found.append(token)
+        at += step
+    return found
+
+
+def _previous_clause_ends(tokens: Sequence[Token], at: int, concept: Concept) -> bool:
+    back = at - 1
+    while back >= 0 and not tokens[back].is_break and at - back < 4:
+        back -= 1
+    return back >= 1 and tokens[back].is_break and tokens[back - 1].concept is concept

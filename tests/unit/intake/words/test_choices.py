@@ -1,0 +1,48 @@
+"""Which model and which cards are meant, offered or refused."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("A100 or H100", {"gpu_any_of": ["A100", "H100"]}), ("an A100, H100 or L40S", {"gpu_any_of": ["A100", "H100", "L40S"]}), ("anything but T4", {"gpu_avoid": ["T4"]}),
+        ("no T4, no L4", {"gpu_avoid": ["T4", "L4"]}), ("don't use an A100, H100 or L40S", {"gpu_avoid": ["A100", "H100", "L40S"]}), ("no H100, 2x A100", {"gpu_avoid": ["H100"], "gpu_type": "A100", "gpu_count": 2}),
+        ("an H100 instead of an A100", {"gpu_type": "H100"}), ("A100, no wait, H100", {"gpu_type": "H100"}), ("A100 oder H100", {"gpu_any_of": ["A100", "H100"]}), ("keine A100", {"gpu_avoid": ["A100"]}), ("A100 或 H100", {"gpu_any_of": ["A100", "H100"]}),
+    ],
+)  # fmt: skip
+def test_cards(fields, words, wanted):
+    found = fields(f"qwen3 8b on rows.csv; {words}")
+    assert {k: v for k, v in found.items() if k.startswith("gpu")} == wanted
+
+
+@pytest.mark.parametrize("words", ["A100 and H100", "a 4090 or better", "A100以上"])
+def test_what_is_open_is_asked(read, words):
+    found = read(f"qwen3 8b on rows.csv; {words}")
+    assert found.must_ask == ["gpu_type"]
+    assert not [f for f in found.fields if f.startswith("gpu")]
+
+
+def test_two_models_offered_are_asked_about(read):
+    found = read("qwen3 8b or llama 3.1 8b on rows.csv, you choose")
+    assert found.must_ask == ["base_model"]
+    assert "base_model_family" not in found.fields
+
+
+@pytest.mark.parametrize("words", ["gpt-4o", "claude", "gemini pro", "GPT-3.5 turbo"])
+def test_closed_weights(read, words):
+    found = read(f"fine-tune {words} on rows.csv")
+    assert found.must_ask == ["base_model"]
+    assert found.flags == ["out_of_scope"]
+
+
+@pytest.mark.parametrize("words", ["stable diffusion", "whisper small", "yolov8", "an image model"])
+def test_no_language_model(read, words):
+    assert "out_of_scope" in read(f"fine-tune {words} on my files").flags
+
+
+@pytest.mark.parametrize(
+    "words", ["our chatgpt conversations", "answers as good as gpt-4", "exports from claude"]
+)
+def test_a_closed_model_that_is_only_spoken_of(read, words):
+    assert "out_of_scope" not in read(f"train qwen3 8b on rows.csv, {words}").flags

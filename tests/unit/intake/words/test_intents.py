@@ -1,0 +1,32 @@
+"""What is wanted; where two are as likely, the one that costs nothing."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "intent"),
+    [
+        ("how much would it cost to train qwen3 8b on rows.csv?", "estimate"), ("Was kostet es, Llama 3.1 8B auf 500 Zeilen zu trainieren?", "estimate"), ("Combien coûterait mistral 7b sur rows.csv ?", "estimate"), ("¿Cuánto cuesta entrenar qwen3 8b?", "estimate"),
+        ("Quanto costa addestrare mistral 7b?", "estimate"), ("quanto custa treinar o qwen3 8b?", "estimate"), ("微调 qwen3 8b 要多少钱", "estimate"), ("dry run: qwen3 8b on rows.csv", "estimate"), ("just show me the plan for qwen3 8b on rows.csv", "estimate"),
+        ("check rows.csv for me", "check_data"), ("is my file rows.jsonl valid?", "check_data"), ("Prüfe bitte rows.csv, nichts starten", "check_data"), ("vérifie rows.csv", "check_data"), ("don't train anything, just check rows.csv", "check_data"),
+        ("status", "status"), ("how is job 44-b doing?", "status"), ("Wie steht es um Job 12?", "status"), ("is my training finished yet?", "status"),
+        ("cancel job abc-1", "stop"), ("kill it now", "stop"), ("Stopp den Job 55-a", "stop"), ("annule le job 17b", "stop"), ("stop everything", "stop"),
+        ("check rows.csv and then train qwen3 8b on it", "train"), ("stop after 2 hours, qwen3 8b on rows.csv", "train"), ("keep the cost under $5, qwen3 8b on rows.csv", "train"), ("don't stop before 3 epochs, rows.csv", "train"),
+        ("make me a bot from my emails", "train"), ("please resume job 12", "train"), ("tell me a joke", "other"), ("hello", "other"), ("", "other"), ("what models do you support?", "other"),
+    ],
+)  # fmt: skip
+def test_intent(fields, words, intent):
+    assert fields(words)["intent"] == intent
+
+
+@pytest.mark.parametrize(
+    ("words", "job"),
+    [
+        ("cancel job abc-1", "abc-1"),
+        ("status of run 7f3a-22", "7f3a-22"),
+        ("kill job-118", "job-118"),
+        ("logs of #42 please, what is the status", "42"),
+    ],
+)
+def test_the_job(fields, words, job):
+    assert fields(words)["job_id"] == job

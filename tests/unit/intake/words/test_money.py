@@ -1,0 +1,60 @@
+"""Budgets: an amount is one only where the words say so; what cannot be used is asked about."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "scope", "kind"),
+    [
+        ("under $5", "total", "max"), ("no more than $5", "total", "max"), ("don't spend more than $5", "total", "max"), ("$5 cap", "total", "max"),
+        ("about $5", "total", "approx"), ("$5 or so", "total", "approx"), ("I have $5", "total", "max"), ("for $5 or less", "total", "max"),
+        ("$5/hr", "per_hour", "max"), ("$5 an hour max", "per_hour", "max"), ("max $5 per hour per GPU", "per_gpu_hour", "max"), ("$5/gpu/hr", "per_gpu_hour", "max"),
+        ("$5 per hour each", "per_gpu_hour", "max"), ("höchstens 5 Dollar pro Stunde", "per_hour", "max"), ("pas plus de 5 dollars", "total", "max"),
+        ("no más de 5 dólares", "total", "max"), ("al massimo 5 dollari", "total", "max"), ("no máximo 5 dólares", "total", "max"), ("etwa 5 Dollar", "total", "approx"),
+        ("预算5美元", "total", "max"), ("大约5美元", "total", "approx"), ("5美元以内", "total", "max"),
+    ],
+)  # fmt: skip
+def test_scope_and_kind(fields, words, scope, kind):
+    found = fields(f"qwen3 8b on rows.csv, {words}")
+    assert (found["budget_amount"], found["budget_currency"]) == (5, "USD")
+    assert (found["budget_scope"], found["budget_kind"]) == (scope, kind)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "the last one cost me $12", "refunds over $50 matter", "orders under $20 are left out", "we lost $3 million in refunds, it was $5 too much",
+    ],
+)  # fmt: skip
+def test_other_money_is_no_budget(fields, words):
+    assert not [f for f in fields(f"train qwen3 8b on rows.csv. {words}") if f.startswith("budget")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "money is no object", "unlimited budget", "a few dollars", "whatever it costs", "small budget", "at least $5", "raise the cap to $500", "$5 per epoch",
+        "ein paar Euro", "geld spielt keine Rolle", "peu importe le prix", "cueste lo que cueste", "custe o que custar", "costi quel che costi", "预算不限",
+    ],
+)  # fmt: skip
+def test_what_is_no_ceiling_is_asked_about(read, words):
+    found = read(f"qwen3 8b on rows.csv, {words}")
+    assert "budget" in found.must_ask
+    assert not [f for f in found.fields if f.startswith("budget")]
+
+
+def test_two_amounts_contradict_and_none_is_taken(read):
+    found = read("budget $8, qwen3 8b on rows.csv, never more than $6")
+    assert (found.conflicts, found.must_ask) == (["budget"], ["budget"])
+    assert not [f for f in found.fields if f.startswith("budget")]
+
+
+def test_a_correction_is_no_contradiction(read):
+    found = read("budget $10 - no, make that 5 dollars. qwen3 8b on rows.csv")
+    assert (found.fields["budget_amount"], found.conflicts) == (5, [])
+
+
+def test_without_a_currency_the_amount_stands_and_the_rest_is_asked(read):
+    found = read("budget 20, qwen3 8b on rows.csv")
+    assert (found.fields["budget_amount"], found.must_ask) == (20, ["budget"])
+    assert "budget_currency" not in found.fields

@@ -1,0 +1,44 @@
+"""What each literal is for, and how data is described."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("train on a.jsonl, test on b.jsonl", {"dataset_ref": "a.jsonl", "eval_ref": "b.jsonl"}), ("use /d/a.parquet and validation at /d/b.parquet", {"dataset_ref": "/d/a.parquet", "eval_ref": "/d/b.parquet"}),
+        ("dataset acme/rows", {"dataset_ref": "acme/rows", "dataset_kind": "hub"}), ("on s3://bkt/x/", {"dataset_ref": "s3://bkt/x/", "dataset_kind": "object_store"}), ("on kb/*.md", {"dataset_kind": "glob"}), ("./toy", {"dataset_kind": "dir"}),
+        ("on \"my rows.csv\"", {"dataset_ref": "my rows.csv"}), ("on a.csv. wait, use b.csv", {"dataset_ref": "b.csv"}), ("on a.csv, continue from acme/tone-v1", {"resume_from": "acme/tone-v1", "dataset_ref": "a.csv"}),
+        ("a.csv, system prompt \"You are Bob.\"", {"system_prompt": "You are Bob.", "dataset_ref": "a.csv"}), ("a.csv, image acme/box:v1", {"dataset_ref": "a.csv"}), ("on https://example.com/a.jsonl", {"dataset_kind": "url"}),
+    ],
+)  # fmt: skip
+def test_literals(fields, words, wanted):
+    found = fields(f"train qwen3 8b {words}")
+    assert {k: found.get(k) for k in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("on my support tickets", "support tickets"),
+        ("auf meinen Dokumenten", "Dokumenten"),
+        ("sur mes e-mails", "e-mails"),
+        ("con mis notas", "notas"),
+    ],
+)
+def test_described_data(read, words, hint):
+    found = read(f"train qwen3 8b {words}")
+    assert found.fields["dataset_kind"] == "described"
+    assert hint in str(found.fields["dataset_hint"])
+    assert "dataset" in found.must_confirm
+
+
+def test_several_files_are_asked_about(read):
+    found = read("train qwen3 8b on a.csv and b.csv")
+    assert (found.fields["dataset_kind"], found.must_ask) == ("files", ["dataset"])
+    assert "dataset_ref" not in found.fields
+
+
+def test_a_base_model_by_id(fields):
+    found = fields("base model: acme/base-model-x, data acme/rows")
+    assert (found["base_model_id"], found["dataset_ref"]) == ("acme/base-model-x", "acme/rows")

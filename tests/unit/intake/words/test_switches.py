@@ -1,0 +1,25 @@
+"""Wishes of a few words, and their negation."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [
+        ("dpo", "method", "dpo"), ("continued pretraining", "method", "cpt"), ("qlora", "adapter", "qlora"), ("qlora", "quant_bits", 4), ("4-bit", "adapter", "qlora"), ("8-bit", "quant_bits", 8), ("full fine-tune", "adapter", "full"), ("dora", "adapter", "dora"),
+        ("bf16", "precision", "bf16"), ("cosine schedule", "lr_scheduler", "cosine"), ("packing on", "packing", True), ("no packing", "packing", False), ("packing off", "packing", False), ("without evaluation", "eval_enabled", False), ("ohne Evaluation", "eval_enabled", False),
+        ("locally", "where", "local"), ("on my laptop", "where", "local"), ("auf meinem Rechner", "where", "local"), ("on runpod", "where", "runpod"), ("serverless", "runpod_mode", "serverless"), ("secure cloud", "cloud_tier", "secure"), ("spot is fine", "spot", True), ("no spot", "spot", False),
+        ("strip emails and phone numbers", "redact_pii", True), ("anonymisiere die E-Mails", "redact_pii", True), ("supprime les e-mails", "redact_pii", True), ("脱敏", "redact_pii", True), ("nothing may leave this machine", "local_only", True), ("don't upload anything", "local_only", True), ("nichts hochladen", "local_only", True),
+        ("delete the data afterwards", "delete_after", True), ("without asking me", "skip_confirmation", True), ("ohne nachzufragen", "skip_confirmation", True), ("sin preguntar", "skip_confirmation", True),
+    ],
+)  # fmt: skip
+def test_a_wish(fields, words, field, value):
+    assert fields(f"qwen3 8b on rows.csv, {words}")[field] == value
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [("don't use community cloud", "cloud_tier"), ("no serverless", "runpod_mode"), ("not a pod", "runpod_mode"), ("not on runpod", "where"), ("don't strip emails", "redact_pii"), ("lora_alpha: 8", "adapter"), ("no qlora", "adapter")],
+)  # fmt: skip
+def test_what_is_refused_states_nothing(fields, words, field):
+    assert field not in fields(f"qwen3 8b on rows.csv, {words}")
