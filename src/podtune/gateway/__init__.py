@@ -1,0 +1,1 @@
+"""HTTP: the application's contract, the fine-tuning API, the dashboard. Calls `app`, renders."""

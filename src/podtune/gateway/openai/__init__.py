@@ -1,0 +1,1 @@
+"""The hosted fine-tuning API that the `openai` SDK speaks."""
