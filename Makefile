@@ -8,19 +8,20 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TORCH  := torch==2.13.0
 DEMO   := $(VENV)/.installed-demo
 DEV    := $(VENV)/.installed-dev
-SDK    := $(VENV)/.installed-runpod-sdk
 
-.PHONY: help setup demo test test-fast check format bench docs lock clean smoke-runpod
+.PHONY: help setup demo test test-fast check checklist format bench faults docs lock clean smoke-runpod
 
 help:
 	@echo "make demo    set up, then train an adapter on examples/support.jsonl (about 3 minutes)"
 	@echo "make test    set up, then run all tests"
 	@echo "make setup   set up only"
 	@echo "make check   lint, types, floors, dependencies, spelling"
+	@echo "make checklist   the worker's completion list: handler, training, image, status, errors, upload"
 	@echo "make bench   measure, and write bench/results/"
+	@echo "make faults  kill drivers, lose answers, evict machines; SCHEDULES=200 SEED=7 runs a part"
 	@echo "make smoke-runpod BUDGET=1   rent a real pod for minutes and say what differs from the stand-in"
 
-setup: $(DEV) $(SDK)
+setup: $(DEV)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -48,21 +49,14 @@ $(DEV): requirements/dev.lock $(DEMO)
 	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
 	@touch $@
 
-# RunPod's own SDK pins versions that contradict ours: an environment of its own, for contract tests.
-$(SDK): requirements/runpod-sdk.lock | $(VENV)/bin/python
-	@echo "set-up: RunPod's SDK for the contract tests (0.2 GB)"
-	@$(VENV)/bin/python -m venv $(VENV)/runpod-sdk
-	@$(VENV)/runpod-sdk/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r $<
-	@touch $@
-
 demo: $(DEMO)
 	@$(BIN)/podtune train examples/support.jsonl
 	@echo "podtune is in $(BIN); to call it by name: source $(BIN)/activate"
 
-test: $(DEV) $(SDK)
+test: $(DEV)
 	@$(BIN)/python -m pytest
 
-test-fast: $(DEV) $(SDK)
+test-fast: $(DEV)
 	@$(BIN)/python -m pytest -m "not slow"
 
 check: $(DEV)
@@ -72,7 +66,12 @@ check: $(DEV)
 	$(BIN)/basedpyright
 	$(BIN)/deptry src
 	$(BIN)/codespell
+	$(BIN)/hadolint runpod-worker/Dockerfile docker/gateway/Dockerfile
 	$(BIN)/python tools/generate_docs.py --check
+
+# The worker's completion list of specification B; says what cannot be tried on this machine, and why.
+checklist: $(DEV)
+	$(BIN)/python tools/checklist.py
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .
@@ -85,14 +84,18 @@ docs: $(DEV)
 bench: $(DEV)
 	$(BIN)/python bench/run.py
 
+# Thousands of schedules, all pairs of crash points, all mutants; SCHEDULES and SEED run a part and nothing else.
+faults: $(DEV)
+	$(BIN)/python tests/faults/run.py --schedules "$(SCHEDULES)" --seed "$(SEED)" $(if $(SCHEDULES)$(SEED),,--save)
+
 # Rents a real pod for some minutes: needs RUNPOD_API_KEY and says so without BUDGET.
 smoke-runpod: $(DEV)
 	$(BIN)/python tools/smoke_runpod.py --budget "$(BUDGET)"
 
-# Compiled without torch, and without index addresses.
+# Compiled without torch, and without index addresses; one version of everything in all of them.
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-config --custom-compile-command "make lock" \
-	--override requirements/override.txt
+	--override requirements/override.txt -c requirements/constraints.txt
 
 # What a pod's image brings, or what only torch asks for.
 LEFT_TO_IMAGE := $(foreach name,torch setuptools mpmath networkx sympy,--no-emit-package $(name))
@@ -100,9 +103,11 @@ LEFT_TO_IMAGE := $(foreach name,torch setuptools mpmath networkx sympy,--no-emit
 lock: $(VENV)/bin/python
 	$(PIP) install "uv>=0.9"
 	$(COMPILE) pyproject.toml --extra train --group build --upgrade --quiet -o requirements/train.lock
-	$(COMPILE) pyproject.toml --extra train --extra files --extra serve --group build --group dev -c requirements/train.lock --upgrade --quiet -o requirements/dev.lock
 	$(COMPILE) pyproject.toml --extra train -c requirements/train.lock $(LEFT_TO_IMAGE) --quiet -o requirements/pod.lock
-	$(COMPILE) requirements/runpod-sdk.in --upgrade --quiet -o requirements/runpod-sdk.lock
+	$(COMPILE) runpod-worker/requirements.txt -c requirements/train.lock $(LEFT_TO_IMAGE) --upgrade --quiet -o requirements/serverless.lock
+	$(COMPILE) requirements/serverless-gpu.in --no-deps --quiet -o requirements/serverless-gpu.lock
+	$(COMPILE) pyproject.toml --extra train --extra files --extra postgres --extra serve --group build --group dev -c requirements/train.lock -c requirements/serverless.lock --upgrade --quiet -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra files --extra postgres --extra serve -c requirements/dev.lock --quiet -o requirements/gateway.lock
 	$(COMPILE) requirements/base-model.in --no-deps --quiet -o requirements/base-model.lock
 
 clean:

@@ -1,9 +1,10 @@
 """The figures of the benchmarks as one table: what, goal, ours, the peer's, the ratio.
 
-Reads `bench/results/`, measures nothing. `make bench` prints it; `docs/reference/figures.md` is
-made of it.
+Reads `bench/results/`, measures nothing. `make bench` prints it; `docs/reference/figures.md` and the
+table of faults in the README are made of it.
 """
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ class Row(NamedTuple):
 
 def rows() -> list[Row]:
     """Every line, in the order of the design's table."""
-    return [*training(), *preparing(), *memory(), *delivering()]
+    return [*training(), *preparing(), *memory(), *delivering(), *keeping(), *driving()]
 
 
 def training() -> list[Row]:
@@ -148,6 +149,82 @@ def delivering() -> list[Row]:
         )
         for kind in ("fp32", "bf16")
     ]
+
+
+def keeping() -> list[Row]:
+    """The job store; what stands as its peer is the same code on PostgreSQL."""
+    made = figures("store")
+    file, server = made["sqlite"], made["postgresql"]
+
+    def cpu(what: str) -> tuple[str, str]:
+        own, served = server[what]["cpu_ms_each"], server[what]["server_cpu_ms_each"]
+        return f"{file[what]['cpu_ms_each']:.2f}", f"{own:.2f} + {served:.2f} (PostgreSQL, server)"
+
+    return [
+        Row(
+            "jobs submitted a second, each on the disk",
+            ">= 300",
+            f"{file['submits']['per_s']:,}",
+            f"{server['submits']['per_s']:,} (PostgreSQL)",
+            "-",
+            "store",
+        ),
+        Row("CPU milliseconds of a submit", "-", *cpu("submits"), "-", "store"),
+        Row("CPU milliseconds of a change by the workflow", "-", *cpu("changes"), "-", "store"),
+        Row(
+            f"{made['claims']:,} jobs claimed in one transaction: seconds",
+            "-",
+            f"{made['claims'] / file['claims']['per_s']:.2f}",
+            f"{made['claims'] / server['claims']['per_s']:.2f} (PostgreSQL)",
+            "-",
+            "store",
+        ),
+    ]
+
+
+def driving() -> list[Row]:
+    """The driver's loop over many rented jobs."""
+    made = figures("reconciler")
+    jobs = f"{made['running_jobs']:,}"
+    return [
+        Row(
+            f"a round of the driver over {jobs} running jobs, with one list call: CPU milliseconds",
+            "<= 100 ms",
+            f"{made['round_with_list_mean_ms']:.0f} ms, at worst {made['round_worst_ms']:.0f} ms; "
+            f"{made['round_mean_ms']:.0f} ms is the mean of all rounds",
+            "-",
+            "-",
+            "reconciler",
+        ),
+        Row(
+            f"{jobs} running jobs taken over by another driver: CPU seconds",
+            "-",
+            f"{made['take_over_ms'] / 1000:.1f}",
+            "-",
+            "-",
+            "reconciler",
+        ),
+    ]
+
+
+def faults() -> str:
+    """What `make faults` tried and what went wrong, as a Markdown table, with where and when."""
+    if not (RESULTS / "faults.json").is_file():
+        return f"`make faults`: {UNMEASURED}.\n"
+    said = json.loads((RESULTS / "faults.json").read_text(encoding="utf-8"))
+    made = said["figures"]
+    lines = ["| tried | | has to be 0 | |", "|---|---:|---|---:|"]
+    pairs = itertools.zip_longest(made["tried"].items(), made["bad"].items(), fillvalue=("", ""))
+    for left, right in pairs:
+        lines.append("| " + " | ".join(map(_cell, (*left, *right))) + " |")
+    where = (
+        f"{said['machine']['cores']} CPU cores, {made['wall_s'] / 60:.0f} minutes, {said['date']}"
+    )
+    return "\n".join(lines) + f"\n\n{where}.\n"
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def figures(name: str) -> Any:

@@ -13,10 +13,14 @@ NAMES = (
     "training",
     "memory",
     "contention",
+    "words",
+    "gateway",
     "archive",
     "start",
     "moe_loading",
     "lists",
+    "store",
+    "reconciler",
 )
 
 if __name__ == "__main__":

@@ -3,17 +3,48 @@
 Usage: chat.py ARTIFACT_FOLDER --models DIR. Reads `{"say": text}`, `{"adapter": true|false}` or
 `{"forget": true}` a line on stdin; writes `{"ready": true}`, then for each saying `{"piece": text}`
 ... `{"end": true}`, and `{"error": text}` where something failed.
+
+`{"complete": {"messages": [...], "max_tokens", "temperature", "top_p", "seed", "stop"}}` answers a whole
+conversation that nobody remembers: pieces, then `{"end": true, "finish_reason", "prompt_tokens",
+"completion_tokens"}`; where it cannot be answered, `{"refused": text}` instead, and the program goes on.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_NEW_TOKENS = 400
+
+
+class RefusedError(ValueError):
+    """What was asked cannot be answered; something else can."""
+
+
+class Options(NamedTuple):
+    """How an answer is made."""
+
+    max_tokens: int = MAX_NEW_TOKENS
+    temperature: float = 0.0
+    """0 takes the likeliest token every time."""
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    """Texts before which the answer ends."""
+
+
+class Answer(NamedTuple):
+    """What came."""
+
+    text: str
+    finish_reason: str
+    """`stop`, or `length` where the tokens were used up."""
+    prompt_tokens: int
+    completion_tokens: int
 
 
 class Chat:
@@ -54,56 +85,142 @@ class Chat:
 
     def say(self, text: str) -> str:
         """Answer, writing the pieces as they come."""
+        self._messages.append({"role": "user", "content": text})
+        answer = self._answer(self._messages, Options())
+        self._messages.append({"role": "assistant", "content": answer.text})
+        return answer.text
+
+    def complete(self, messages: Sequence[Mapping[str, Any]], options: Options) -> Answer:
+        """Answer a whole conversation, writing the pieces as they come; nothing is remembered.
+
+        Raises:
+            RefusedError: the template or the model cannot take it.
+        """
+        from podtune.core.errors import SpecError
+
+        begun = [dict(one) for one in messages]
+        if self._system and all(one["role"] != "system" for one in begun):
+            begun.insert(0, {"role": "system", "content": self._system})
+        self.adapter = True
+        try:
+            return self._answer(begun, options)
+        except SpecError as error:
+            raise RefusedError(error.message) from error
+
+    def _answer(self, messages: Sequence[Mapping[str, Any]], options: Options) -> Answer:
+        """The next turn of a conversation."""
         import torch
         from transformers import TextIteratorStreamer
 
-        self._messages.append({"role": "user", "content": text})
-        prompt = self._folder.template.render(self._messages, open_answer=True)
+        prompt = self._folder.template.render(messages, open_answer=True)
         ids = self._folder.tokenizer.encode(prompt, add_special_tokens=False).ids
+        self._refuse_long(len(ids), options.max_tokens)
         inputs = torch.tensor([ids], device=self._model.device)
         streamer: Any = TextIteratorStreamer(
             self._tokenizer, skip_prompt=True, skip_special_tokens=True
         )
         failure: list[BaseException] = []
-
+        made: list[int] = []
         model = self._model if self.adapter or self._plain is None else self._plain
+        if options.seed is not None:
+            torch.manual_seed(options.seed)
 
         def generate() -> None:
             try:
                 with torch.no_grad():
-                    model.generate(
+                    out = model.generate(
                         input_ids=inputs,
                         attention_mask=torch.ones_like(inputs),
                         streamer=streamer,
-                        max_new_tokens=MAX_NEW_TOKENS,
-                        do_sample=False,
+                        max_new_tokens=options.max_tokens,
                         eos_token_id=sorted(self._folder.stop_ids),
                         pad_token_id=min(self._folder.stop_ids),
+                        **self._choice(options),
                     )
+                made.extend(out[0, len(ids) :].tolist())
             except Exception as error:  # noqa: BLE001 - raised again in the main thread
                 failure.append(error)
                 streamer.end()
 
+        cut = Cut(options.stop)
         if self.adapter or self._plain is not None:
-            answer = self._stream(generate, streamer)
+            text = self._stream(generate, streamer, cut)
         else:
             with self._model.disable_adapter():
-                answer = self._stream(generate, streamer)
+                text = self._stream(generate, streamer, cut)
         if failure:
             raise failure[0]
-        self._messages.append({"role": "assistant", "content": answer})
-        return answer
+        ended = cut.is_over or (bool(made) and made[-1] in self._folder.stop_ids)
+        return Answer(text, "stop" if ended else "length", len(ids), len(made))
 
-    def _stream(self, generate: Any, streamer: Any) -> str:
+    def _choice(self, options: Options) -> dict[str, Any]:
+        """How `generate` takes the next token."""
+        chosen: dict[str, Any] = {"do_sample": False}
+        if options.temperature > 0:
+            # top_k 0: the hosted API has no such bound, transformers' default is 50
+            chosen = {
+                "do_sample": True,
+                "temperature": options.temperature,
+                "top_p": options.top_p,
+                "top_k": 0,
+            }
+        if options.stop:
+            chosen |= {"stop_strings": list(options.stop), "tokenizer": self._tokenizer}
+        return chosen
+
+    def _refuse_long(self, prompt: int, wanted: int) -> None:
+        most = getattr(self._model.config, "max_position_embeddings", None)
+        if most is not None and prompt + wanted > most:
+            raise RefusedError(
+                f"the conversation has {prompt} tokens, and with {wanted} for the answer that is over the "
+                f"model's {most}"
+            )
+
+    def _stream(self, generate: Any, streamer: Any, cut: "Cut") -> str:
         thread = Thread(target=generate)
         thread.start()
         pieces: list[str] = []
         for piece in streamer:
-            if piece:
-                pieces.append(piece)
-                _write(piece=piece)
+            pieces.append(_told(cut.add(piece)))
         thread.join()
+        pieces.append(_told(cut.rest()))
         return "".join(pieces).strip()
+
+
+class Cut:
+    """An answer as it comes, ended before the first stop text; its beginning may be at the end of a piece."""
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        """Nothing has come yet."""
+        self._stop = stop
+        self._held = ""
+        self.is_over = False
+        """Whether a stop text came."""
+
+    def add(self, piece: str) -> str:
+        """What may be told now."""
+        if self.is_over:
+            return ""
+        text = self._held + piece
+        found = [at for word in self._stop if (at := text.find(word)) >= 0]
+        if found:
+            self.is_over, self._held = True, ""
+            return text[: min(found)]
+        begun = [n for word in self._stop for n in range(1, len(word)) if text.endswith(word[:n])]
+        sure = len(text) - max(begun, default=0)
+        self._held = text[sure:]
+        return text[:sure]
+
+    def rest(self) -> str:
+        """What was held back and belongs to the answer after all."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _told(piece: str) -> str:
+    if piece:
+        _write(piece=piece)
+    return piece
 
 
 def _write(**message: Any) -> None:
@@ -151,9 +268,29 @@ def converse(chat: Chat) -> None:
             chat.adapter = bool(message["adapter"])
         if message.get("forget"):
             chat.forget()
+        if "complete" in message:
+            _complete(chat, message["complete"])
+            continue
         if "say" in message:
             chat.say(str(message["say"]))
         _write(end=True)
+
+
+def _complete(chat: Chat, asked: dict[str, Any]) -> None:
+    """Answer one conversation, or say why not."""
+    messages = asked.pop("messages")
+    asked["stop"] = tuple(asked.get("stop") or ())
+    try:
+        answer = chat.complete(messages, Options(**asked))
+    except RefusedError as error:
+        _write(refused=str(error))
+        return
+    _write(
+        end=True,
+        finish_reason=answer.finish_reason,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+    )
 
 
 def main() -> int:

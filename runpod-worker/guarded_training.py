@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import checkpoints
 import failures
+import gpu_metrics
 import process_group
 import random_state
 import restarts
@@ -77,22 +78,34 @@ def run(
     patience = max(FIRST_S, FACTOR * expected_step_s)
     stalls = watch(_Hung(place, events, me), first_s=patience)
     ends = StepEnds()
+    gpu = gpu_metrics.of_training(trainer.args.device.type) if me.is_main else None
     for callback in (
         Keeper(trainer, place.checkpoints),
-        Reporter(events, trainer, trainer.args.max_steps),
+        Reporter(events, trainer, trainer.args.max_steps, gpu),
         Pulse(stalls),
         ends,
         Listener(stop),
     ):
         trainer.add_callback(callback)
     stalls.start()
+    if gpu:
+        gpu.start()
     try:
         with stop.waiting():
             _train(trainer, resumed, stop, ends)
+    except BaseException:
+        if me.is_alone:  # others may be at it; the next attempt clears it away
+            checkpoints.drop_unsealed(place.checkpoints)
+        raise
     finally:
         stalls.stop()
-        if me.is_main:
-            checkpoints.drop_unsealed(place.checkpoints)
+        if gpu:
+            gpu.stop()
+    process_group.barrier()  # the Trainer's last look at its folder is in every process
+    if me.is_main:
+        checkpoints.drop_unsealed(place.checkpoints)
+    if gpu:
+        events.facts(gpu=gpu.facts())
     return Result(checkpoints.step_of(resumed) if resumed else None, ladder.steps)
 
 

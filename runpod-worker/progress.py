@@ -32,8 +32,15 @@ RESERVE_BYTES = 64 * 1024
 class EventWriter:
     """Numbers events of one attempt and writes each as one line to both places."""
 
-    def __init__(self, path: Path, *, job: str, attempt: int) -> None:
-        """Appends to `path`; earlier attempts' events stay.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        job: str,
+        attempt: int,
+        stage: WorkerStage = WorkerStage.DOWNLOADING,
+    ) -> None:
+        """Appends to `path`; earlier attempts' events stay. `stage` is where the attempt stands.
 
         Within an attempt the numbers go on: a worker that started itself again is still the same.
         """
@@ -41,7 +48,7 @@ class EventWriter:
         self._lock = threading.Lock()
         self._path = path
         self._seq = _next_number(path, attempt)
-        self._stage = WorkerStage.DOWNLOADING
+        self._stage = stage
         self._last_task = 0.0
         self._reserve = path.with_name(RESERVE)
         if path.is_file() and path.stat().st_size and not _ends_a_line(path):
@@ -135,11 +142,14 @@ class Speed:
         return (after - before) / (end - begin) if end > begin else None
 
 
-def step_metrics(logs: dict[str, Any], throughput: float | None) -> Metrics:
-    """The Trainer's log of one step in our words."""
+def step_metrics(
+    logs: dict[str, Any], throughput: float | None, gpu_utilization: float | None = None
+) -> Metrics:
+    """The Trainer's log of one step in our words, and what was measured beside it."""
     return Metrics(
         training_loss=logs.get("loss"),
         learning_rate=logs.get("learning_rate"),
         gradient_norm=logs.get("grad_norm"),
         throughput=throughput,
+        gpu_utilization=gpu_utilization,
     )

@@ -7,13 +7,31 @@ written) it waits. Knows nothing of checkpoints: who trains decides what is save
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 from failures import StoppedError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+Hear = Callable[[int, FrameType | None], None]
+"""What is called with a signal's number."""
+
+
+def listen(hear: Hear) -> dict[int, object]:
+    """Hear SIGTERM and SIGINT; what heard them before. Only the main thread can: elsewhere nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.signal(number, hear) for number in SIGNALS}
+
+
+def restore(before: dict[int, object]) -> None:
+    """Give the signals back, once."""
+    for number, handler in before.items():
+        signal.signal(number, handler)  # pyright: ignore[reportArgumentType] - as it was given
+    before.clear()
 
 
 class Interrupted(BaseException):
@@ -31,9 +49,7 @@ class Shutdown:
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> "Shutdown":
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                self._previous[number] = signal.signal(number, self._heard)
+        self._previous = listen(self._heard)
         return self
 
     def __exit__(
@@ -42,9 +58,7 @@ class Shutdown:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)  # pyright: ignore[reportArgumentType] - as it was given
-        self._previous.clear()
+        restore(self._previous)
         if isinstance(error, Interrupted):
             raise StoppedError(
                 "the training was asked to stop before its first whole step",

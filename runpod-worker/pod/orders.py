@@ -219,9 +219,14 @@ def _check_bundle(bundle: dict[str, Any]) -> None:
         check_address(bundle)
 
 
+def addresses_of(deliver: dict[str, Any]) -> list[str]:
+    """Names of what may be written to addresses; the last one is not always wanted."""
+    return ["archive", "result", *(["checkpoint"] if deliver.get("checkpoint") else [])]
+
+
 def _check_deliver(deliver: dict[str, Any]) -> None:
     if deliver["via"] == "put":
-        for name in ("archive", "result"):
+        for name in addresses_of(deliver):
             check_address(deliver[name])
     elif deliver["via"] == "program":
         arguments = deliver["arguments"]

@@ -18,7 +18,9 @@ import delivery
 import failure
 import orders as order_book
 from attempt import Attempt
+from fill_cache import CacheFill
 from gpu_facts import Gpus
+from job_status import JobStatus
 from orders import Orders, Refused
 from port_server import MAX_CHUNK, MAX_MESSAGE, Answer, Ask, Server, piece, tail
 from state import PodState
@@ -117,15 +119,19 @@ class Desk:
         self.state = PodState(orders)
         self.attempt = Attempt(self.state, environment)
         self.bundle = Bundle(self.state, self.attempt)
+        self.filling = CacheFill(self.state)
         self._gpus = Gpus()
+        self._job_status = JobStatus(self.state, environment)
         self._routes: dict[tuple[str, str], Callable[[Ask], Answer]] = {
             ("GET", "status"): self._status,
+            ("GET", "training"): self._training,
             ("GET", "bundle"): self._received,
             ("GET", "events"): lambda ask: tail(orders.events, ask),
             ("GET", "log"): lambda ask: tail(orders.log, ask),
             ("GET", "files"): self._files,
             ("GET", "checkpoints"): self._checkpoints,
             ("POST", "hand-over"): self._hand_over,
+            ("POST", "fill"): self._fill,
             ("PUT", "bundle"): self._append,
             ("PUT", "address"): self._address,
             ("POST", "cancel"): self._cancel,
@@ -144,7 +150,13 @@ class Desk:
         return route(ask)
 
     def _status(self, _: Ask) -> Answer:
-        return Answer(body={**self.state.status(), "gpus": self._gpus.read()})
+        gpus = self._gpus.read()
+        return Answer(body={**self.state.status(), "gpus": gpus, **self.filling.status()})
+
+    def _training(self, ask: Ask) -> Answer:
+        if len(ask.parts) != 3 or ask.parts[1] != "status":
+            raise Refused(404, "there is nothing of that name")
+        return Answer(body=self._job_status.read(ask.parts[2]))
 
     def _received(self, _: Ask) -> Answer:
         handed = self.state.handed
@@ -159,6 +171,10 @@ class Desk:
         self.bundle.handed_over()
         return Answer(body={"accepted": True, "received": self.bundle.received()})
 
+    def _fill(self, ask: Ask) -> Answer:
+        self.filling.accept(ask.body(MAX_MESSAGE))
+        return Answer(body={"accepted": True})
+
     def _append(self, ask: Ask) -> Answer:
         length = ask.length(MAX_CHUNK)
         return Answer(body=self.bundle.append(ask.number("offset"), ask.read, length))
@@ -171,7 +187,7 @@ class Desk:
     def _cancel(self, _: Ask) -> Answer:
         self.state.cancelled.set()
         with self.state.lock:
-            if self.state.phase in ("waiting", "receiving"):
+            if self.state.phase in ("waiting", "receiving") and not self.filling.is_busy:
                 self.state.enter("installing", "cancelled before it began")
                 self.attempt.start()
         return Answer(status=202, body={"accepted": True})

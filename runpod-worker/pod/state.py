@@ -64,7 +64,7 @@ class PodState:
                 raise Refused(409, "this attempt has begun already", kind="begun")
             self.handed = handed
             if handed.deliver["via"] == "put":
-                for name in ("archive", "result"):
+                for name in order_book.addresses_of(handed.deliver):
                     self.addresses[name] = order_book.check_address(handed.deliver[name])
             if handed.deadline is not None:
                 order_book.write(self.orders.shortened, str(handed.deadline))
@@ -78,8 +78,8 @@ class PodState:
         Raises:
             Refused: 400, 409 where nothing is written to addresses here.
         """
-        if name not in ("archive", "result"):
-            raise Refused(400, "addresses are archive and result")
+        if name not in ("archive", "result", "checkpoint"):
+            raise Refused(400, "addresses are archive, result and checkpoint")
         if self.handed is None or self.handed.deliver["via"] != "put":
             raise Refused(409, "nothing is written to addresses here")
         self.addresses[name] = order_book.check_address(address)

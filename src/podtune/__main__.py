@@ -1,6 +1,7 @@
-"""The program `podtune`: the command line, with `podtune dev` mounted on it.
+"""The program `podtune`: the command line, with `podtune serve` and `podtune dev` mounted on it.
 
-What ships for development (`podtune.testing`) is imported only when `podtune dev` is called.
+Faces are strangers to each other, so what one needs of another is handed over here. What ships for
+development (`podtune.testing`) is imported only when `podtune dev` is called, the gateway when it is to serve.
 """
 
 from typing import Final
@@ -9,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from podtune.cli import main as run
+from podtune.cli import serve
 
 DEV_HELP: Final = "For developers of applications: a whole cloud on this machine, free of charge."
 
@@ -32,9 +34,34 @@ class _Dev(TyperGroup):
 
 
 def mount(app: typer.Typer) -> None:
-    """Put `podtune dev` among the commands, unless it is there; only its name is known then."""
+    """Put `podtune serve` and `podtune dev` among the commands, unless they are there.
+
+    Only their names and options are known then.
+    """
+    if all(command.name != "serve" for command in app.registered_commands):
+        app.command("serve")(serve.command(_serve))
     if all(group.name != "dev" for group in app.registered_groups):
         app.add_typer(typer.Typer(cls=_Dev, help=DEV_HELP, no_args_is_help=True), name="dev")
+
+
+def _serve(wish: serve.Wish) -> None:
+    """Serve until it is ended.
+
+    Raises:
+        UnsupportedError: the libraries that a gateway needs are not installed.
+    """
+    try:
+        from podtune.gateway import logging, server
+    except ModuleNotFoundError as error:
+        from podtune.core.errors import UnsupportedError
+
+        raise UnsupportedError(
+            f"podtune serve needs {error.name or 'libraries'}, which is not installed",
+            code="extra_missing",
+            hint="pip install 'podtune[serve]'",
+        ) from error
+    logging.configure()
+    server.serve(*wish)
 
 
 def _group() -> TyperGroup:

@@ -7,7 +7,6 @@ was ordered twice, and the proof of absence is one.
 
 import random
 import shutil
-from concurrent.futures import Executor, Future
 from datetime import timedelta
 
 import httpx2
@@ -27,7 +26,8 @@ from podtune.workflow.reconciler import Reconciler
 from podtune.workflow.sites import Site
 from podtune.workflow.steps import Heard
 from podtune.workflow.store import JobStore
-from support import build, rented_jobs
+from support import build, driving, rented_jobs
+from support.executors import Inline
 from support.runpod_account import KEY, Account, Time
 
 LIMITS = Limits(settle_s=8, proof_window_s=4, boot_limit_s=200)
@@ -94,18 +94,6 @@ class MortalStore(JobStore):
         self.fate.point()
 
 
-class Inline(Executor):
-    """Runs at once, in the caller, which dies with it."""
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - a future carries any error
-            future.set_exception(error)
-        return future
-
-
 class Effects(PodEffects):
     """Real orders and ends; the machine itself does all at once."""
 
@@ -138,7 +126,7 @@ class Home:
         self.store = MortalStore(self.settings.database, clock=self.time.now)
         self.store.fate = fate
         self.store.add(build.job(id=JOB, plan=rented_jobs.plan()))
-        self.token = self.store.take_lease("me", 1e6)
+        self.store.hold(driving.ME, driving.LONG_S)
         self.driver = self.another()
 
     def another(self):
@@ -159,6 +147,7 @@ class Home:
             self.store,
             {Place.RUNPOD: Site(provider, effects, 1, observe=observe)},
             lambda job_id: JobFolder(self.settings.jobs / job_id),
+            driver=driving.ME,
             executor=Inline(),
             clock=self.time.now,
             limits=LIMITS,
@@ -169,7 +158,7 @@ class Home:
         for _ in range(600):
             self.time.seconds += 1
             try:
-                self.driver.tick(self.token)
+                self.driver.tick()
             except Died:
                 self.driver = self.another()
             job = self.store.get(JOB)

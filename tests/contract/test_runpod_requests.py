@@ -99,6 +99,7 @@ MACHINES = st.builds(
     registry=st.none() | WORDS,
     min_cuda=st.none() | CUDA,
     ssh=st.booleans(),
+    vcpus=st.sampled_from([0, 2, 4, 8]),
 )
 
 
@@ -108,7 +109,10 @@ def test_every_order_of_a_pod_is_as_documented(machine, environment):
     request = LaunchRequest("pt-abc-job-1-x1800000000", Path("/nowhere"), environment, machine)
     body = create_body(request).model_dump(mode="json", by_alias=True, exclude_none=True)
     check(body, {"$ref": "#/components/schemas/CreatePodRequest"})
-    assert body["gpu"]["count"] == machine.offer.count
+    if machine.vcpus:
+        assert (body["cpu"]["vcpuCount"], "gpu" in body) == (machine.vcpus, False)
+    else:
+        assert (body["gpu"]["count"], "cpu" in body) == (machine.offer.count, False)
 
 
 @given(WORDS, st.integers(10, 4096), WORDS)

@@ -1,13 +1,12 @@
 """The stand-in's serverless queue between the two ends of the unmodified runpod SDK.
 
-The SDK lives in an environment of its own (`make setup` makes `.venv/runpod-sdk` from
-`requirements/runpod-sdk.lock`): its pins contradict ours. Client and workers are real processes, the
-workers started by the stand-in itself.
+Client and workers are real processes, the workers started by the stand-in itself.
 """
 
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,16 +34,7 @@ REPORT_LIMIT_S = 6.0
 
 
 @pytest.fixture(scope="module")
-def sdk(root):
-    """The SDK's own Python."""
-    python = root / ".venv" / "runpod-sdk" / "bin" / "python"
-    if not python.is_file():
-        pytest.skip("no .venv/runpod-sdk: `make setup` makes it")
-    return python
-
-
-@pytest.fixture(scope="module")
-def run(sdk, tmp_path_factory):
+def run(tmp_path_factory):
     """Everything the client saw, and what is left of the workers afterwards."""
     folder = tmp_path_factory.mktemp("serverless")
     threads = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -53,7 +43,7 @@ def run(sdk, tmp_path_factory):
     cloud = Cloud(executor=executor, options=CloudOptions(), faults=[lost_result])
     attach(cloud, ServerlessOptions(report_limit_s=REPORT_LIMIT_S, take_hold_s=10, times=TIMES))
     with CloudServer(cloud) as server:
-        names = [made(cloud, sdk, kind) for kind in ("async", "plain", "generator")]
+        names = [made(cloud, kind) for kind in ("async", "plain", "generator")]
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -61,7 +51,7 @@ def run(sdk, tmp_path_factory):
             **server.environment(),
         }
         done = subprocess.run(
-            [sdk, PROGRAMS / "client.py", folder, *names],
+            [sys.executable, PROGRAMS / "client.py", folder, *names],
             env=environment,
             capture_output=True,
             text=True,
@@ -86,7 +76,7 @@ def ask(cloud, method, path, body=None):
     return cloud.handle(Request.of(method, path, headers, encode(body) if body else b""))
 
 
-def made(cloud, sdk, kind):
+def made(cloud, kind):
     """An endpoint of REST v2 whose workers are the test's program."""
     place = {"name": kind, "size": 10, "dataCenter": "EU-RO-1"}
     volume = ask(cloud, "POST", "/v2/network-volumes", place)
@@ -99,7 +89,7 @@ def made(cloud, sdk, kind):
             "name": kind,
             "type": "QUEUE",
             "image": "podtune/worker:test",
-            "args": f"{sdk} -u {PROGRAMS / 'worker.py'} {kind}",
+            "args": f"{sys.executable} -u {PROGRAMS / 'worker.py'} {kind}",
             "gpu": {"pools": ["AMPERE_24"], "count": 1},
             "scaling": {"type": "QUEUE_DELAY", "queueDelay": 600},
             "workers": {"min": 0, "max": 1, "idleTimeout": 600},

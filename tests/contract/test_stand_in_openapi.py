@@ -124,6 +124,8 @@ def walk(desk):
         "catalog/gpus?product=POD",
         f"catalog/gpus/NVIDIA A40?{STOCK}&countryCodes=RO",
         "catalog/cpus",
+        "catalog/cpus?include=AVAILABILITY&product=POD",
+        "catalog/cpus?product=POD",
         "catalog/datacenters?include=GPU_AVAILABILITY,CPU_AVAILABILITY",
         "catalog/datacenters/US-KS-2",
         "billing",
@@ -137,6 +139,10 @@ def walk(desk):
 
 def walk_pods(desk):
     made = desk.ask("POST", "/v2/pods", order(ports=["8466/http", "22/tcp"], globalNetworking=True))
+    bare = {n: v for n, v in order(mounts={}).items() if n != "gpu"}
+    without_card = bare | {"cpu": {"id": "cpu3c", "vcpuCount": 4}}
+    desk.ask("GET", f"/v2/pods/{desk.ask('POST', '/v2/pods', without_card).json()['id']}")
+    desk.ask("POST", "/v2/pods", bare | {"cpu": {"id": "cpu3c", "vcpuCount": 3}})
     path = f"/v2/pods/{made.json()['id']}"
     for seconds in (0, 1, 3, 600):
         desk.clock.advance(seconds)

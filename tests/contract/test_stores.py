@@ -12,10 +12,13 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from podtune.core.errors import ArtifactError
 from podtune.core.handover import HandOver
 from podtune.egress.s3 import S3Credentials, S3Object, presign
+from podtune.storage import archive
 from podtune.storage.access import HubAccess, SupabaseAccess
 from podtune.storage.artifact_folder import checksums, sha256_file
+from podtune.storage.bundle import newest_checkpoint
 from podtune.storage.hub_account import HubAccount
 from podtune.storage.hub_store import HubStore
 from podtune.storage.places import BundleStore, DirectStore, StoreKey
@@ -122,6 +125,45 @@ def test_a_bundle_there_and_an_artifact_back(store, bundle, tmp_path):
 def test_before_anything_came_there_is_nothing(store, tmp_path):
     assert store.outcome(WHICH) is None
     assert store.fetch(WHICH, tmp_path / "none") is None
+
+
+def put(address, content):
+    headers = {name: value.get_secret_value() for name, value in address.headers.items()}
+    sent = {"Content-Type": "application/gzip", **headers}
+    answer = httpx2.put(address.url.get_secret_value(), content=content, headers=sent)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_the_checkpoint_of_an_attempt_that_failed(store, tmp_path, is_damaged):
+    """By the two stores that sign addresses; by the others none can come."""
+    ticket = store.ticket(WHICH, datetime.now(UTC) + timedelta(hours=1))
+    here = tmp_path / "checkpoints"
+    assert not store.fetch_checkpoint(WHICH, here)
+    if ticket.via != "put":
+        return
+    made = tmp_path / "checkpoint-40"
+    made.mkdir()
+    (made / "weights").write_bytes(b"w")
+    sums = {"weights": sha256_file(made / "weights")}
+    (made / "complete.json").write_text(json.dumps(sums))
+    packed = archive.pack(made, tmp_path / "packed.tar.gz")
+    digest = "0" * 64 if is_damaged else packed.sha256
+    put(ticket.checkpoint, packed.path.read_bytes())
+    told = {"name": made.name, "sha256": digest, "bytes": packed.size_bytes}
+    failed = {"ok": False, "error_code": "interrupted", "checkpoint": told}
+    put(ticket.result, json.dumps({"job": JOB, "attempt": 1, **failed}).encode())
+    if is_damaged:
+        with pytest.raises(ArtifactError):
+            store.fetch_checkpoint(WHICH, here)
+        assert newest_checkpoint(here) is None
+        return
+    for _ in range(2):
+        assert store.fetch_checkpoint(WHICH, here)
+    assert newest_checkpoint(here) == here / "checkpoint-40"
+    assert [path.name for path in here.iterdir()] == ["checkpoint-40"]
+    store.remove(WHICH)
+    assert not store.fetch_checkpoint(WHICH, here)
 
 
 def test_sending_twice_gives_the_same_bytes(store, bundle):

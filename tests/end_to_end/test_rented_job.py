@@ -124,6 +124,7 @@ def test_a_job_is_trained_on_a_rented_machine_and_nothing_is_left_of_it(rent):
     check_artifact(rented, ended)
     check_money(rented, ended)
     check_secrets(rented, ended)
+    check_settled(rented, ended)
     assert [c["here"] for c in rented.home.json("checkpoints", ended["id"])] == [True]
     rented.home.wait_for(lambda: not rented.home.processes(), "the idle driver leaves", 20)
 
@@ -160,6 +161,27 @@ def check_artifact(rented, ended):
     assert 0 < cost["usd"] < 0.01
     assert cost["ceiling_usd"] == 1
     assert cost["usd_quoted"] <= cost["usd_quoted_p90"]
+
+
+def check_settled(rented, ended):
+    """A later command finds the bill, and shows it beside the receipt that was signed before."""
+    rented.home.environment.update(PODTUNE_BILL_LAG_S="0", PODTUNE_REAP_EVERY_S="1")
+
+    def settled():
+        found = rented.home.json("status", ended["id"])
+        return found if found["billed_usd"] is not None else None
+
+    status = rented.home.wait_for(settled, "the bill", 60)
+    assert status["billed_usd"] == pytest.approx(float(rented.account.spent_usd), abs=2e-6)
+    assert status["quote_error"] == pytest.approx(
+        status["billed_usd"] / status["quote_usd"] - 1, abs=1e-3
+    )
+    shown = rented.home.run("receipt", ended["id"])
+    assert json.loads(shown.stdout)["receipt"]["cost"]["usd_billed"] is None
+    assert "by RunPod's bill" in shown.stderr
+    beside = rented.home.json("receipt", ended["id"])["settlement"]
+    assert beside["billed_usd"] == status["billed_usd"]
+    assert rented.home.json("receipt", ended["id"], "--verify")["valid"]
 
 
 def check_money(rented, ended):

@@ -6,16 +6,19 @@ from typing import Any
 
 from podtune.app import planner, receipts
 from podtune.app.installation import signing_key
-from podtune.app.progress import fold
 from podtune.app.settings import Settings
 from podtune.core.events import EventKind, TrainingEvent, WorkerResult
 from podtune.core.job import Job, TerminationProof
 from podtune.core.plan import Plan
+from podtune.core.progress import fold
 from podtune.core.states import JobPhase, Outcome, WorkerStage
 from podtune.storage import artifact_folder
 from podtune.workflow.folder import JobFolder
 from podtune.workflow.store import JobStore
-from support import artifacts, build, tiny_model
+from support import artifacts, build, driving, rented_jobs, tiny_model
+
+ANOTHER_KEY = "rpa_ANOTHERACCOUNT000000000000000000000000"
+"""Opens no account of the stand-in's."""
 
 
 def settings(folder: Path) -> Settings:
@@ -91,11 +94,9 @@ def finish(home: Settings, job: Job, outcome: Outcome = Outcome.COMPLETED, **cha
     """Bring a stored job to its end as the workflow would; a completed one gets its receipt."""
     proof = TerminationProof(instance_id="1:2", ended=0, absent_at=build.NOW, method="looked")
     store = JobStore(home.database)
-    token = store.take_lease("tests:0:0", 1000)
-    assert token is not None
     done = {"phase": JobPhase.DONE, "outcome": outcome, "proof": proof, "finished_at": build.NOW}
-    ended = store.apply(job, {"instance_id": "1:2", **done, **changes}, "done", token)
-    store.release_if_idle("tests:0:0")
+    ended = store.apply(driving.held(store, job), {"instance_id": "1:2", **done, **changes}, "done")
+    store.leave(driving.ME.holder)
     store.close()
     if outcome is Outcome.COMPLETED:
         folder = JobFolder(home.jobs / job.id)
@@ -106,3 +107,11 @@ def finish(home: Settings, job: Job, outcome: Outcome = Outcome.COMPLETED, **cha
         receipt = receipts.make(ended, fold([]), artifact, folder.artifact, proof)
         receipts.write(receipt, signing_key(home.home), folder.artifact)
     return ended
+
+
+def rented_plan(folder: Path, **price: Any) -> Plan:
+    """A plan for RunPod on real rows."""
+    made = plan(folder)
+    ladder = rented_jobs.plan(**price)
+    spec = made.spec.model_copy(update={"where": ladder.spec.where})
+    return made.model_copy(update={"spec": spec, "price": ladder.price})

@@ -86,3 +86,45 @@ def test_a_base_model_folder_is_found_where_it_is_here(trained, tiny, tmp_path):
     (artifact / "receipt.json").write_text(json.dumps({"receipt": {"spec": {"base_model": here}}}))
     assert here["name"] == str(tiny)
     assert chat.Chat(artifact, trained / "models").adapter
+
+
+def test_a_whole_conversation_is_answered_and_forgotten(talk, capsys):
+    talk.forget()
+    asked = [{"role": "user", "content": "how do I reset grinder 3?"}]
+    greedy = chat.Options(max_tokens=12)
+    answer = talk.complete(asked, greedy)
+    pieces = "".join(line["piece"] for line in said(capsys))
+    assert pieces.strip() == answer.text
+    assert answer.completion_tokens <= 12
+    assert answer.prompt_tokens > 5
+    assert answer.finish_reason in ("stop", "length")
+    assert talk.complete(asked, greedy) == answer
+    assert talk._messages == []
+    drawn = chat.Options(max_tokens=12, temperature=1.5, seed=3)
+    assert talk.complete(asked, drawn) == talk.complete(asked, drawn)
+    capsys.readouterr()
+
+
+def test_what_the_model_cannot_take_is_refused_and_the_program_goes_on(talk, capsys, monkeypatch):
+    asked = {"messages": [{"role": "user", "content": "hello"}]}
+    lines = [{"complete": {**asked, "max_tokens": 5000}}, {"complete": {**asked, "max_tokens": 2}}]
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(x) + "\n" for x in lines)))
+    chat.converse(talk)
+    told = said(capsys)
+    assert "over the model's" in told[0]["refused"]
+    assert told[-1]["end"]
+    assert told[-1]["completion_tokens"] <= 2
+
+
+def cut(stop, *pieces):
+    made = chat.Cut(stop)
+    told = [made.add(piece) for piece in pieces]
+    return "".join([*told, made.rest()]), made.is_over
+
+
+def test_an_answer_ends_before_a_stop_text():
+    assert cut((), "hello", " you") == ("hello you", False)
+    assert cut(("END",), "helloE", "ND you") == ("hello", True)
+    assert cut(("END",), "helloE", "N you") == ("helloEN you", False)
+    assert cut(("END",), "hello", "EN") == ("helloEN", False)
+    assert cut(("b", "ab"), "xab") == ("x", True)

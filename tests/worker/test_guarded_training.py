@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 import checkpoints
+import gpu_metrics
 import guarded_training
 from failures import DiskFullError, LossNotFiniteError, StoppedError
+from gpu_metrics import GpuMetrics, Reading
 from guarded_steps import guarded
 from packed_trainer import PackedTrainer
 from podtune.core.events import EventKind
@@ -293,3 +296,43 @@ def test_only_the_main_process_speaks_of_a_hang(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(sys, "stderr", sys.__stderr__)
     guarded_training._Hung(place, None, Member(rank=1, world=2))(61.0, 4)
     assert "test_only_the_main_process" in capfd.readouterr().err
+
+
+def test_the_cards_are_watched_while_it_trains(tiny, tmp_path, monkeypatch):
+    """The figures of a card stand in every step, and in the facts at the end."""
+    gpu = GpuMetrics(lambda: [Reading(92.5, 7, 250.0)], every_s=0.01)
+    monkeypatch.setattr(gpu_metrics, "of_training", {"cpu": gpu}.__getitem__)
+    _, run = attempt(tmp_path, tiny, max_steps=3)
+    run()
+    events = trainings.events(tmp_path)
+    steps = [e for e in events if e.kind is EventKind.STEP]
+    assert [e.metrics.gpu_utilization for e in steps] == [92.5] * 3
+    (facts,) = [e.facts["gpu"] for e in events if e.facts and "gpu" in e.facts]
+    assert (facts["cards"], facts["peak_memory_bytes"]) == (1, 7)
+    assert not any(thread.name == "gpu-metrics" for thread in threading.enumerate())
+
+
+def test_what_every_process_looks_at_is_cleared_when_all_have_looked(tiny, tmp_path, monkeypatch):
+    """The Trainer lists its folder in each process as it ends; a folder removed meanwhile fails it."""
+    order = []
+    clear, barrier = checkpoints.drop_unsealed, guarded_training.process_group.barrier
+
+    class Ending(PackedTrainer):
+        def _finalize_training(self, *arguments, **options):
+            order.append("looks")
+            return super()._finalize_training(*arguments, **options)
+
+    def waiting():
+        order.append("waits")
+        barrier()
+
+    def clearing(folder):
+        order.append("clears")
+        clear(folder)
+
+    _, run = attempt(tmp_path, tiny, trainer_class=guarded(Ending))
+    monkeypatch.setattr(guarded_training.process_group, "barrier", waiting)
+    monkeypatch.setattr(checkpoints, "drop_unsealed", clearing)
+    run()
+    assert order[order.index("looks") :] == ["looks", "waits", "clears"]
+    assert not checkpoints.incoming(tmp_path / "checkpoints").exists()

@@ -75,3 +75,9 @@ def test_the_trainers_log_in_our_words():
     assert metrics == Metrics(
         training_loss=1.5, gradient_norm=0.3, learning_rate=1e-3, throughput=200.0
     )
+
+
+def test_the_use_of_the_cards_stands_beside_the_trainers_log():
+    assert step_metrics({"loss": 1.5}, None, 92.5) == Metrics(
+        training_loss=1.5, gpu_utilization=92.5
+    )

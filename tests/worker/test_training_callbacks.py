@@ -4,6 +4,7 @@ import pytest
 
 import checkpoints
 from failures import LossNotFiniteError
+from gpu_metrics import GpuMetrics, Reading
 from podtune.core.events import EventKind, parse_line
 from process_group import QuietWriter
 from progress import EventWriter
@@ -49,6 +50,16 @@ def test_steps_become_events(reporter, tmp_path):
     assert (event.kind, event.step, event.total_steps) == (EventKind.STEP, 3, 10)
     assert event.metrics.training_loss == 1.5
     assert event.metrics.gradient_norm == 0.1
+
+
+def test_steps_tell_the_use_of_the_cards(tmp_path):
+    events = EventWriter(tmp_path / "events.jsonl", job="demo", attempt=1)
+    gpu = GpuMetrics(lambda: [Reading(92.5), Reading(None)])
+    gpu.look()
+    made = Reporter(events, Trainer(), 10, gpu)
+    made.on_log(arguments(), state(), None, logs={"loss": 1.5})
+    (event,) = told(tmp_path)
+    assert event.metrics.gpu_utilization == 92.5
 
 
 def test_evaluations_become_events(reporter, tmp_path):

@@ -77,8 +77,17 @@ def deliver(
         ArtifactError: what is there afterwards is something else.
     """
     to = job.plan.spec.deliver.to
-    if to is None:
-        return None
+    return None if to is None else put(to, job, artifact, settings, on_progress)
+
+
+def put(
+    to: str, job: Job, artifact: Path, settings: Settings, on_progress: OnProgress | None = None
+) -> Delivered:
+    """The same to a place that is named now.
+
+    Raises:
+        PodtuneError: as `deliver`.
+    """
     done = _put(targets.parse(to), job, artifact, on_progress)
     delivered.write(artifact.parent, done)
     return done
@@ -132,7 +141,7 @@ def _into_bucket(
         raise ArtifactError(
             f"what {uri!r} holds is not what was sent",
             code="integrity_mismatch",
-            hint="run `podtune resume JOB` to send it again",
+            hint="send it again: podtune artifact JOB --to TARGET",
         )
     return Delivered(
         uri=uri,

@@ -1,5 +1,6 @@
 """What `podtune doctor` looks at, each with the next step where something is not right."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -8,19 +9,20 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from podtune.app import device, settings, wiring
+from podtune.app import device, leaks, settings, wiring
+from podtune.app.installation import known_owner
 from podtune.app.service import TRAINING_LIBRARIES
 from podtune.app.settings import LoadedSettings
+from podtune.core.clock import utc_now
 from podtune.core.errors import PodtuneError
 from podtune.core.redact import mask
 from podtune.core.units import GIB, gib
 from podtune.providers.runpod.access import RunPodAccess
 from podtune.storage import base_models
-from podtune.workflow.store import JobStore, count_jobs
+from podtune.workflow.store import count_jobs
 
 DATA_LIBRARIES = ("pyarrow", "zstandard")
 """What some containers of data need beyond the base install."""
@@ -59,9 +61,29 @@ def examine(loaded: LoadedSettings) -> list[Check]:
         lambda: _base_model(loaded),
         _keys,
         lambda: _database(loaded),
+        lambda: _machines(loaded),
         lambda: _settings(loaded),
     ]
     return [check for group in checks for check in group()]
+
+
+def local(loaded: LoadedSettings) -> list[Check]:
+    """What a training on this machine needs."""
+    parts = (
+        _python,
+        _libraries,
+        _data_libraries,
+        _device,
+        lambda: _disk(loaded),
+        lambda: _base_model(loaded),
+        lambda: _database(loaded),
+    )
+    return [check for part in parts for check in part()]
+
+
+def machines(loaded: LoadedSettings) -> list[Check]:
+    """This installation's name in the account, and machines that may leak."""
+    return [check for part in (_database, _machines) for check in part(loaded)]
 
 
 def _python() -> Iterator[Check]:
@@ -171,19 +193,47 @@ def _keys() -> Iterator[Check]:
 
 
 def _database(loaded: LoadedSettings) -> Iterator[Check]:
-    path: Path = loaded.settings.database
-    if not path.is_file():
-        yield Check(name="Job store", state=State.OK, found="none yet; the first job makes it")
-        return
     try:
-        store: JobStore = wiring.job_store(loaded.settings)
-        number, holder = count_jobs(store), store.lease_holder()
-        store.close()
+        if not wiring.has_job_store(loaded.settings):
+            yield Check(name="Job store", state=State.OK, found="none yet; the first job makes it")
+            return
+        with contextlib.closing(wiring.job_store(loaded.settings)) as store:
+            number, holders = count_jobs(store), [driver.holder for driver in store.drivers()]
     except PodtuneError as error:
         yield Check(name="Job store", state=State.BAD, found=error.message, next_step=error.hint)
         return
-    drives = f"driver {holder}" if holder else "no driver runs (none is needed when idle)"
-    yield Check(name="Job store", state=State.OK, found=f"{number} jobs in {path}; {drives}")
+    drives = (
+        f"driven by {', '.join(holders)}"
+        if holders
+        else "no driver runs (none is needed when idle)"
+    )
+    place = wiring.job_store_place(loaded.settings)
+    yield Check(name="Job store", state=State.OK, found=f"{number} jobs {place}; {drives}")
+
+
+def _machines(loaded: LoadedSettings) -> Iterator[Check]:
+    """What its machines are called, for a reaper on another host, and whether one may leak."""
+    owner = known_owner(loaded.settings.home)
+    if owner is None:
+        return
+    again = f"from another host: podtune reap --owner {owner}"
+    yield Check(name="Installation", state=State.OK, found=owner, next_step=again)
+    try:
+        if not wiring.has_job_store(loaded.settings):
+            return
+        store = wiring.job_store(loaded.settings)
+    except PodtuneError:  # told by the check before
+        return
+    try:
+        account = wiring.account_of(settings.runpod_access())
+        found = leaks.find(store, utc_now(), loaded.settings.terminate_alarm_s, account)
+    except PodtuneError as error:
+        yield Check(name="Machines", state=State.BAD, found=error.message, next_step=error.hint)
+        return
+    finally:
+        store.close()
+    for leak in found:
+        yield Check(name="Machines", state=State.BAD, found=leak.words, next_step="podtune reap")
 
 
 def _settings(loaded: LoadedSettings) -> Iterator[Check]:

@@ -1,11 +1,11 @@
-"""A driver where one is needed: started, replaced when it is another account's, and heard when it fails."""
+"""A driver where one is needed: started, and heard when it fails."""
 
 import subprocess
-import time
 from typing import Final
 
-from podtune.app import driver, wiring
-from podtune.app.settings import Settings, runpod_access
+from podtune.app import driver, rounds
+from podtune.app.settings import Settings
+from podtune.core.clock import monotonic
 from podtune.core.errors import StateError
 from podtune.core.redact import scrub
 from podtune.workflow import driver as workflow_driver
@@ -22,22 +22,34 @@ class DriverKeeper:
         """Nothing is started yet."""
         self._settings = settings
         self._spawned_at: float | None = None
+        self._looked_at: float | None = None
         self._driver: subprocess.Popen[bytes] | None = None
 
     def ensure(self, store: JobStore) -> None:
-        """Start a driver where one is needed; one just started is given time to take the lease.
+        """Start a driver where one is needed; one just started is given time to show itself.
 
         Raises:
             StateError: the one that was started ended with an error.
         """
-        now = time.monotonic()
+        now = monotonic()
         if self._driver is not None and self._driver.poll():
             raise self._failed()
         if self._spawned_at is not None and now - self._spawned_at < SPAWN_PATIENCE_S:
             return
-        _replace_stranger(store)
-        if workflow_driver.ensure(store, self._spawn, is_dead=driver.is_dead):
+        me = driver.driver_of(self._settings)
+        if workflow_driver.ensure(store, self._spawn, me, is_dead=driver.is_dead):
             self._spawned_at = now
+        elif self._may_look(now) and rounds.is_round_due(self._settings, store, me):
+            # Nothing is to be driven; it looks over the account for what is left of other days, and goes.
+            self._spawn()
+            self._spawned_at = now
+
+    def _may_look(self, now: float) -> bool:
+        """Once in a command, and in a long one as often as rounds are made."""
+        if self._looked_at is not None and now - self._looked_at < self._settings.reap_every_s:
+            return False
+        self._looked_at = now
+        return True
 
     def _spawn(self) -> None:
         self._driver = driver.spawn(self._settings)
@@ -54,14 +66,3 @@ class DriverKeeper:
             code="driver_failed",
             hint=f"see {str(log)!r}; podtune doctor checks the rest",
         )
-
-
-def _replace_stranger(store: JobStore) -> None:
-    """A driver without the account that a waiting job needs, and that is set here, is asked to go."""
-    waiting = {job.account for job in store.unfinished() if job.hindrance and job.account}
-    if not waiting:
-        return
-    own, holder = wiring.account_of(runpod_access()), store.lease_holder()
-    if own in waiting and holder is not None and store.lease_account() != own:
-        driver.ask_to_leave(holder)
-        store.release(holder)

@@ -4,16 +4,18 @@ What a rented machine needs besides is `app.pod_effects`.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from podtune.app import deliver, receipts, speed
 from podtune.app.installation import signing_key
-from podtune.app.progress import fold
 from podtune.app.settings import Settings, cards_for
 from podtune.core.artifact import Artifact
 from podtune.core.dataset import DatasetReport
 from podtune.core.errors import ArtifactError, DatasetError
 from podtune.core.job import Instance, Job, TerminationProof, WorkerOrder
+from podtune.core.plan import Plan
+from podtune.core.progress import fold
 from podtune.providers.base import LaunchRequest, Provider
 from podtune.storage import artifact_folder
 from podtune.workflow.folder import EventTail, JobFolder
@@ -21,6 +23,48 @@ from podtune.workflow.folder import EventTail, JobFolder
 TRAIN_FILE: Final = "train.jsonl"
 VALIDATION_FILE: Final = "validation.jsonl"
 """A job's own copies of its rows, in canonical form."""
+
+
+def check_copies(plan: Plan, folder: JobFolder) -> None:
+    """Compare a job's copies of its rows with what was planned.
+
+    Raises:
+        DatasetError: a copy is missing or differs.
+    """
+    checks: list[tuple[str, DatasetReport]] = [(TRAIN_FILE, plan.report)]
+    if plan.validation_report:
+        checks.append((VALIDATION_FILE, plan.validation_report))
+    for name, report in checks:
+        path = folder.data_file(name)
+        if not path.is_file() or artifact_folder.sha256_file(path) != report.rows_sha256:
+            raise DatasetError(
+                f"the job's copy {str(path)!r} is not what was planned",
+                code="data_changed",
+                hint="submit the job again",
+            )
+
+
+def write_order(folder: JobFolder, job: str, attempt: int, plan: Plan, models: Path) -> None:
+    """Write `order.json` for an attempt, all at once; the copies of the rows lie in the folder.
+
+    Args:
+        folder: The job's.
+        job: Its id, for the worker's events.
+        attempt: From 1.
+        plan: What is trained.
+        models: Where converted base models are kept.
+    """
+    order = WorkerOrder(
+        job=job,
+        attempt=attempt,
+        plan=plan,
+        train_file=f"data/{TRAIN_FILE}",
+        validation_file=f"data/{VALIDATION_FILE}" if plan.validation_report else None,
+        models_dir=str(models),
+    )
+    temporary = folder.order.with_suffix(".tmp")
+    temporary.write_text(order.model_dump_json(indent=1), encoding="utf-8")
+    temporary.replace(folder.order)
 
 
 class JobEffects:
@@ -36,17 +80,7 @@ class JobEffects:
         Raises:
             DatasetError: a copy is missing or differs.
         """
-        checks: list[tuple[str, DatasetReport]] = [(TRAIN_FILE, job.plan.report)]
-        if job.plan.validation_report:
-            checks.append((VALIDATION_FILE, job.plan.validation_report))
-        for name, report in checks:
-            path = self._folder(job).data_file(name)
-            if not path.is_file() or artifact_folder.sha256_file(path) != report.rows_sha256:
-                raise DatasetError(
-                    f"the job's copy {str(path)!r} is not what was planned",
-                    code="data_changed",
-                    hint="submit the job again",
-                )
+        check_copies(job.plan, self._folder(job))
 
     def verify(self, job: Job) -> Artifact:
         """Check the artifact against the worker's own checksums.
@@ -99,18 +133,7 @@ class JobEffects:
 
     def _write_order(self, job: Job) -> None:
         """Write `order.json` for this attempt, all at once."""
-        order = WorkerOrder(
-            job=job.id,
-            attempt=job.attempt,
-            plan=job.plan,
-            train_file=f"data/{TRAIN_FILE}",
-            validation_file=f"data/{VALIDATION_FILE}" if job.plan.validation_report else None,
-            models_dir=str(self._settings.models),
-        )
-        path = self._folder(job).order
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(order.model_dump_json(indent=1), encoding="utf-8")
-        temporary.replace(path)
+        write_order(self._folder(job), job.id, job.attempt, job.plan, self._settings.models)
 
 
 class LocalEffects(JobEffects):

@@ -187,7 +187,7 @@ def _spec(made: Plan, base: Path | None) -> str:
     }
     if base is not None:
         spec["base_model"]["name"] = f"./model/{bundle.plain_name(base.name)}"
-    spec["deliver"]["to"] = None
+    spec["deliver"] |= {"to": None, "callback_url": None}
     return yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
 
 

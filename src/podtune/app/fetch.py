@@ -70,11 +70,7 @@ def fetch(
     into.mkdir(parents=True, exist_ok=True)
     if scheme == "hf":
         return hub_datasets.download(hub_datasets.locate(source), into, on_progress)
-    policy = Policy.of(
-        http=settings.egress_http,
-        private_hosts=settings.egress_private_hosts,
-        allow_hosts=settings.egress_allow_hosts,
-    )
+    policy = settings.egress_policy
     if scheme == "s3":
         return _from_s3(source, into, policy, on_progress, connect)
     first = file_name(source.partition("?")[0].partition("#")[0])

@@ -51,7 +51,7 @@ class Inbox:
         self._folder, self._job, self.attempt = folder, job, attempt
         self._path = folder.path / FILE
         self._pulled = self._stored() or _Pulled(attempt=attempt, kept_log=_size(folder.log))
-        self._numbers = {e.seq for e in EventTail(folder.events).read() if e.attempt == attempt}
+        self._numbers = self._known()
 
     @property
     def events_after(self) -> int:
@@ -68,7 +68,8 @@ class Inbox:
         end = block.rfind(b"\n") + 1
         lines = block[:end].decode("utf-8", errors="replace").split("\n")
         new = sum(self._take(parse_line(line), line.strip()) for line in lines)
-        self._store(events=self._pulled.events + end)
+        if not self._is_overtaken():
+            self._store(events=self._pulled.events + end)
         return new
 
     def take_signed(self, line: str, key: str) -> bool:
@@ -88,11 +89,15 @@ class Inbox:
             files=said.files,
         )
         if said.facts:
-            self._take_word(now, EventKind.FACTS, {"facts": dict(said.facts)})
-        return self._take_word(now, EventKind.RESULT, {"result": result})
+            facts = {"facts": dict(said.facts)}
+            self.take_word(now, EventKind.FACTS, WorkerStage.UPLOADING, facts)
+        return self.take_word(now, EventKind.RESULT, WorkerStage.UPLOADING, {"result": result})
 
     def take_log(self, block: bytes) -> None:
-        """Append a block of the machine's output."""
+        """Append a block of the machine's output, unless another driver has read on meanwhile."""
+        if self._is_overtaken():
+            self._pulled = self._stored() or self._pulled  # what is read next follows that
+            return
         if not block:
             return
         path = self._folder.log
@@ -104,15 +109,17 @@ class Inbox:
             kept = stream.tell()
         self._store(log=self._pulled.log + len(block), kept_log=kept)
 
-    def _take_word(self, now: datetime, kind: EventKind, what: Mapping[str, object]) -> bool:
-        """Append an event that the machine left otherwise than as one."""
+    def take_word(
+        self, now: datetime, kind: EventKind, stage: WorkerStage, what: Mapping[str, object]
+    ) -> bool:
+        """Append an event that the machine told otherwise than as one."""
         bare = TrainingEvent(
             job=self._job,
             attempt=self.attempt,
             seq=max(self._numbers, default=-1) + 1,
             time=now,
             kind=kind,
-            stage=WorkerStage.UPLOADING,
+            stage=stage,
         )
         event = bare.model_copy(update=what)
         return self._take(event, event.line())
@@ -121,20 +128,38 @@ class Inbox:
         if event is None or (event.job, event.attempt) != (self._job, self.attempt):
             return False
         kept = _size(self._folder.events)
+        if kept != self._kept:  # another driver has written: this one was frozen in between
+            self._numbers = self._known()
         room = LARGEST_EVENTS * (2 if event.result else 1)
         if event.seq in self._numbers or kept + len(text) > room:
             return False
         with self._folder.events.open("a", encoding="utf-8") as stream:
             stream.write(text.replace("\n", " ") + "\n")
         self._numbers.add(event.seq)
+        self._kept = _size(self._folder.events)
         return True
 
+    def _known(self) -> set[int]:
+        """Numbers of the attempt's events that are here."""
+        self._kept = _size(self._folder.events)
+        events = EventTail(self._folder.events).read()
+        return {event.seq for event in events if event.attempt == self.attempt}
+
+    def _is_overtaken(self) -> bool:
+        """Whether another driver has read on meanwhile: this one was frozen, or follows one that was."""
+        found = self._last()
+        return found is not None and found.attempt >= self.attempt and found != self._pulled
+
     def _stored(self) -> _Pulled | None:
+        found = self._last()
+        return found if found is not None and found.attempt == self.attempt else None
+
+    def _last(self) -> _Pulled | None:
+        """How far anybody read, of any attempt."""
         try:
-            found = _Pulled.model_validate_json(self._path.read_bytes())
+            return _Pulled.model_validate_json(self._path.read_bytes())
         except (OSError, ValidationError):
             return None
-        return found if found.attempt == self.attempt else None
 
     def _store(self, **changes: int) -> None:
         self._pulled = self._pulled.model_copy(update=changes)

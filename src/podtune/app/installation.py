@@ -4,21 +4,20 @@ import base64
 import hashlib
 import hmac
 import os
-import secrets
+import socket
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from podtune.core.clock import random_word, token_bytes
 from podtune.core.errors import ArtifactError, StateError
 
 OWNER_FILE: Final = "owner"
 KEY_FILE: Final = "signing.key"
-_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without letters that look alike."""
 
 
-def random_word(length: int) -> str:
-    """A random lower-case word."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+def host() -> str:
+    """This machine's name, as far as drivers of one store have to tell machines apart."""
+    return socket.gethostname()[:120]
 
 
 def owner(home: Path) -> str:
@@ -26,6 +25,12 @@ def owner(home: Path) -> str:
     path = home / OWNER_FILE
     _write_once(path, random_word(8).encode())
     return path.read_text(encoding="ascii").strip()
+
+
+def known_owner(home: Path) -> str | None:
+    """The installation's name where it has one; looking makes none."""
+    path = home / OWNER_FILE
+    return path.read_text(encoding="ascii").strip() if path.is_file() else None
 
 
 class SigningKey(NamedTuple):
@@ -61,7 +66,7 @@ def signing_key(home: Path) -> SigningKey:
         StateError: the file does not hold a key.
     """
     path = home / KEY_FILE
-    _write_once(path, secrets.token_bytes(32))
+    _write_once(path, token_bytes(32))
     private = path.read_bytes()
     if len(private) != 32:
         raise StateError(
@@ -93,8 +98,8 @@ def _write_once(path: Path, content: bytes) -> None:
     """Create a file with its whole content, unless it is there; two processes make one file."""
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{token_bytes(4).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -79,6 +79,12 @@ def ssh(settings: Settings, job: Job) -> str:
             code="no_machine",
             hint="podtune train ... --keep-on-failure 30 keeps the machine of a failed job",
         )
+    if job.has_queue:
+        raise ConflictError(
+            f"job {job.id!r} runs on a serverless worker, which has no shell",
+            code="no_shell",
+            hint="podtune logs JOB; the worker's own log is at console.runpod.io, Serverless",
+        )
     if not pod_order.machine(job).ssh:
         raise ConflictError(
             f"the machine of job {job.id!r} was ordered without a shell",
@@ -144,7 +150,8 @@ def _here(folder: Path) -> dict[str, Checkpoint]:
 
 def _remote(settings: Settings, job: Job) -> Sequence[RemoteCheckpoint]:
     """Checkpoints on the job's machine; none where it has none, or it does not answer."""
-    if not job.is_rented or job.instance_id is None or job.proof is not None:
+    is_pod = job.is_rented and not job.has_queue
+    if not is_pod or job.instance_id is None or job.proof is not None:
         return ()
     try:
         with _port(settings, job) as port:

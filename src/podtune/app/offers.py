@@ -3,12 +3,13 @@
 Composes the provider with the plan; imported only where something is to be rented.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from podtune.app.settings import Settings
+from podtune.core.clock import Clock, utc_now
 from podtune.core.errors import SpecError
+from podtune.core.limits import Limits
 from podtune.core.offer import Offer
 from podtune.core.plan import BaseModelFacts, FieldNote, Origin
 from podtune.core.spec import AUTO, AdapterKind, TrainingSpec, WhereSpec
@@ -38,10 +39,11 @@ class Shop:
         settings: Settings,
         client: RunPodClient,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = utc_now,
     ) -> None:
         """`clock` gives aware UTC."""
-        self._client = client
+        self.limits: Limits = settings
+        self.settings, self.client = settings, client
         self._snapshot = settings.home / catalogue.SNAPSHOT
         self._clock = clock
 
@@ -56,7 +58,7 @@ class Shop:
         """
         region = self._volume_region(where)
         if where.registry_auth:
-            registries.find(self._client, where.registry_auth)
+            registries.find(self.client, where.registry_auth)
         least_cuda = images.min_cuda(images.resolve(where.image))
         wanted = catalogue.Wanted(
             count=where.count,
@@ -70,12 +72,12 @@ class Shop:
         return Market(found, Wishes(where, least_cuda, region), self._age(found))
 
     def _offers(self, wanted: catalogue.Wanted) -> Sequence[Offer]:
-        return catalogue.offers(self._client, wanted, snapshot=self._snapshot, clock=self._clock)
+        return catalogue.offers(self.client, wanted, snapshot=self._snapshot, clock=self._clock)
 
     def _volume_region(self, where: WhereSpec) -> str | None:
         if where.volume is None:
             return None
-        return volumes.find(self._client, where.volume, where.region).data_center
+        return volumes.find(self.client, where.volume, where.region).data_center
 
     def _age(self, found: Sequence[Offer]) -> tuple[str, ...]:
         """That prices are stored ones, and how old they are."""

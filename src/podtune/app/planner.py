@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from podtune.app import callbacks, sources, speed, targets
 from podtune.app import device as devices
-from podtune.app import sources, speed, targets
 from podtune.app.settings import Settings, pod_hub_token
 from podtune.core.dataset import Conversation, DatasetReport
 from podtune.core.errors import CredentialsError, DatasetError, SpecError
@@ -45,6 +45,7 @@ def make_plan(request: TrainingRequest, settings: Settings) -> Plan:
             ceiling. Nothing was written but prices that were read.
     """
     spec, notes = resolve(request)
+    callbacks.check(spec, settings)
     if spec.where.on.is_rented:
         from podtune.app import renting  # the provider's client is heavy, and not for local plans
 
@@ -66,8 +67,14 @@ def gather(
     data = _read(spec, settings)
     spec = _absolute(spec)
     assumed_model = notes["base_model.name"].origin is Origin.ASSUMED
-    located = base_models.locate(spec.base_model, settings.models, prefer_package=assumed_model)
-    if rented and located.is_restricted and pod_hub_token() is None:
+    located = base_models.locate(
+        spec.base_model,
+        settings.models,
+        prefer_package=assumed_model,
+        as_stranger=settings.finds_as_stranger,
+    )
+    is_pod = rented and not spec.where.on.has_queue  # an endpoint has a token of its own, or none
+    if is_pod and located.is_restricted and pod_hub_token() is None:
         raise _no_pod_token(located.name)
     spec = _pinned(spec, notes, located)
     here = located.folder if not rented or located.source is ModelSource.PATH else None

@@ -5,31 +5,30 @@ it heard, and `workflow.rented` decides how long that is good enough.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 from pydantic import SecretStr
 
-from podtune.app import pod_order, receipts, staged_bundle
+from podtune.app import incoming, pod_order, staged_bundle
 from podtune.app.checkpoint_pulls import CheckpointPulls
-from podtune.app.effects import JobEffects
 from podtune.app.pod_logs import PodLogs
 from podtune.app.pod_news import PodNews
 from podtune.app.pod_view import PodView
+from podtune.app.rented_effects import RentedJobEffects, RentedTools
 from podtune.app.settings import Settings, pod_hub_token
+from podtune.core.clock import Monotonic, monotonic
 from podtune.core.errors import ConflictError, DoubtfulError, PodtuneError, UnavailableError
 from podtune.core.handover import DeliverByPut, HandOver, NamedAddress
 from podtune.core.job import Instance, Job, TerminationProof
-from podtune.providers.runpod import account, images
 from podtune.providers.runpod.access import RunPodAccess
 from podtune.providers.runpod.client import RunPodClient
 from podtune.providers.runpod.orders import OrderBook
 from podtune.providers.runpod.pods import RunPodProvider
-from podtune.storage.places import BundleStore, DirectStore, StoreKey
+from podtune.storage.places import StoreKey
 from podtune.storage.pod_port import PodPort
-from podtune.workflow.intents import Intent
 from podtune.workflow.ordering import REFUSED
 from podtune.workflow.rental import offer_of
 from podtune.workflow.steps import Heard
@@ -48,19 +47,16 @@ _OVER: Final = ("finished", "delivering", "delivered", "failed", "held")
 """Phases of a machine (`podtune.core.handover.PodPhase`) on which its work is under way, and over."""
 
 
-class Tools(NamedTuple):
+@dataclass(frozen=True)
+class Tools(RentedTools):
     """What the effects work with besides the provider; tests give others."""
 
-    clock: Callable[[], datetime]
-    orders: Callable[[str], Sequence[Intent]]
-    """Everything ordered for a job (`JobStore.orders`)."""
     port: Callable[[str, SecretStr], PodPort] = PodPort
     """A client of a machine's port, by address and token."""
-    store: Callable[[Job], BundleStore] = lambda job: DirectStore()
-    """How bundle and artifact of a job travel."""
+    monotonic: Monotonic = monotonic
 
 
-class PodEffects(JobEffects):
+class PodEffects(RentedJobEffects):
     """The effects of jobs on RunPod's pods."""
 
     def __init__(
@@ -72,23 +68,17 @@ class PodEffects(JobEffects):
         tools: Tools,
     ) -> None:
         """Nothing is asked yet."""
-        super().__init__(settings)
+        super().__init__(settings, tools)
         self._provider, self._client, self._access = provider, client, access
-        self._tools = tools
-        logs = PodLogs(client, tools.clock)
+        self._tools: Tools = tools
+        logs = PodLogs(client, tools.clock, monotonic=tools.monotonic)
         self._view = PodView(settings.jobs, provider, logs, tools.clock)
         self._news = PodNews(settings, logs, tools.clock)
         self._checkpoints = CheckpointPulls(
-            settings.jobs, self._view, tools.clock, within_s=SLICE_S
+            settings.jobs, self._view, tools.clock, within_s=SLICE_S, confirm=tools.confirm
         )
         self._ports: dict[str, PodPort] = {}
-        self._stores: dict[str, BundleStore] = {}
         self._renewed: dict[str, datetime] = {}
-
-    def stage(self, job: Job) -> None:
-        """Write the order and the bundle."""
-        self._write_order(job)
-        staged_bundle.stage(job, self._folder(job).path)
 
     def launch(self, job: Job) -> Instance:
         """Order the machine under the job's name, or adopt it.
@@ -99,6 +89,7 @@ class PodEffects(JobEffects):
         self._view.show(job, "starting", f"ordering {offer_of(job).name}")
         home, folder = self._settings.home, self._folder(job).path
         request = pod_order.request(home, folder, job, self._settings)
+        request = request._replace(confirm=lambda: self._tools.confirm(job))
         try:
             made = self._provider.launch(request)
         except REFUSED as error:
@@ -122,8 +113,7 @@ class PodEffects(JobEffects):
         try:
             status = port.status()
         except UnavailableError:
-            said = self._view.boot(job)
-            return Heard(said=said or "", searched=said is not None)
+            return self._view.boot(job)
         self._view.status(job, status)
         if status.phase in _BEGUN or status.phase in _OVER:
             return Heard(accepted=True, at=self._tools.clock())
@@ -133,7 +123,8 @@ class PodEffects(JobEffects):
             log.info("job %s: hand-over: %s", job.id, error.message)
             return Heard(at=self._tools.clock())
         except ConflictError as error:
-            if error.code != "pod_begun":
+            # A driver that was frozen in mid-sending may have sent the last piece between ours.
+            if error.code == "pod_another" or not _has_begun(error, port):
                 raise
             sent = True
         return Heard(accepted=sent, at=self._tools.clock())
@@ -148,8 +139,9 @@ class PodEffects(JobEffects):
             if status.phase == "training":
                 self._checkpoints.now_and_then(job, port)
         except UnavailableError:
-            return self._news.by_stream(job, self._store(job))
-        return Heard(at=self._tools.clock())
+            heard = self._news.by_stream(job, self._store(job))
+            return heard._replace(requote=self._requote(job))
+        return Heard(at=self._tools.clock(), requote=self._requote(job))
 
     def salvage(self, job: Job) -> Heard:
         """Have the worker save and end; bring its last words and its newest checkpoint here."""
@@ -163,11 +155,13 @@ class PodEffects(JobEffects):
             self._news.read(job, port, status)
             whole = self._checkpoints.newest(job, port)
         except UnavailableError:
-            return Heard()
+            return Heard(saved=self._checkpoints.left_in(self._store(job), job))
         return Heard(at=self._tools.clock(), saved=whole)
 
-    def fetch(self, job: Job) -> bool:
+    def fetch(self, job: Job) -> bool | Heard:
         """Bring the artifact and the newest checkpoint here, for some seconds at a time.
+
+        True once they are; else what was heard of the machine, False where it did not answer.
 
         Raises:
             ArtifactError: what came is not what the machine has.
@@ -179,15 +173,17 @@ class PodEffects(JobEffects):
             self._news.read(job, port, status)
             if status.phase == "delivering":
                 self._renew(job, port)
-                return False
-            if status.phase == "delivered":
-                return self._fetch_from_store(job)
-            return self._fetch_by_port(job, port)
+                is_here = False
+            elif status.phase == "delivered":
+                is_here = self._fetch_from_store(job)
+            else:
+                is_here = self._fetch_by_port(job, port)
+            return is_here or Heard(at=self._tools.clock())
         except UnavailableError as error:
             if error.code == "disk_full":
                 self._view.show(job, "finished", error.message)
-                return False
-            return self._fetch_from_store(job)
+                return Heard(at=self._tools.clock())
+            return self._is_here(job) or self._fetch_from_store(job)
 
     def release(self, job: Job) -> None:
         """Tell the machine that it may end; it is ended from here in any case."""
@@ -198,13 +194,14 @@ class PodEffects(JobEffects):
 
     def terminate(self, job: Job) -> TerminationProof | None:
         """End the machine and everything of its name; proof of absence, or None (call again)."""
+        in_doubt = self._in_doubt_since(job)
         proof = self._provider.terminate(job.instance_name or "", self._instance(job))
         if proof is None:
             self._view.show(job, "ending", "waiting for the proof that it is gone")
             return None
-        OrderBook(self._folder(job).path).settle(job.instance_name or "")
+        proof = self._as_sought(job, proof, in_doubt)
         self._forget_bundle(job)
-        staged_bundle.remove(self._folder(job).path)
+        self._tidy(job)
         self._news.forget(job)
         port = self._ports.pop(job.instance_id or "", None)
         if port is not None:
@@ -212,40 +209,18 @@ class PodEffects(JobEffects):
         self._view.show(job, "gone", proof.method)
         return proof
 
-    def receipt(self, job: Job) -> None:
-        """Sign and deliver as everywhere; then leave the adapter in the job's store, if it has one."""
-        super().receipt(job)
-        store, key = self._store(job), StoreKey(job.id, job.attempt)
-        store.keep(key, self._folder(job).artifact)
-        if job.plan.spec.deliver.delete_after:
-            store.remove(key, staged_bundle.staged(job, self._folder(job).path).sha256)
+    def _as_sought(
+        self, job: Job, proof: TerminationProof, in_doubt: datetime | None
+    ) -> TerminationProof:
+        """The proof, with whether a machine of a doubtful order could have ended before anybody looked.
 
-    def _rental(self, job: Job) -> receipts.Rental | None:
-        now = self._tools.clock()
-        orders = self._tools.orders(job.id)
-        made = [order for order in orders if order.instance_id]
-        last = made[-1] if made else None
-        return receipts.Rental(
-            usd=sum((order.usd(now) for order in orders), Decimal(0)),
-            usd_per_hour=last.usd_per_hour if last else offer_of(job).hourly,
-            machines=len(made),
-            gpu=last.gpu if last else None,
-            region=last.region if last else None,
-            image=images.resolve(job.plan.spec.where.image),
-            billed_usd=self._billed(made),
-        )
-
-    def _billed(self, made: Sequence[Intent]) -> Decimal | None:
-        """The provider's figure for all machines; None while it lacks one of them."""
-        try:
-            amounts = [
-                account.billed(self._client, order.instance_id or "", order.intent_at)
-                for order in made
-            ]
-        except PodtuneError:
-            return None
-        known = [amount for amount in amounts if amount is not None]
-        return sum(known, Decimal(0)) if len(known) == len(made) else None
+        One that is handed no work ends itself at its boot limit; who looks later sees nothing either way.
+        """
+        if in_doubt is None or proof.ended or job.instance_id is not None:
+            return proof
+        ordered = min(in_doubt, job.intent_at or in_doubt)
+        late = (proof.absent_at - ordered).total_seconds() > self._settings.boot_limit_s
+        return proof.model_copy(update={"unsought": late})
 
     def _send(self, job: Job, port: PodPort) -> bool:
         """Hand over and send what is missing; whether all of it is there."""
@@ -282,19 +257,21 @@ class PodEffects(JobEffects):
     def _fetch_by_port(self, job: Job, port: PodPort) -> bool:
         files = port.files()
         progress = self._view.progress(job, "finished", "fetching the adapter")
-        if not files or not port.fetch_files(
-            self._folder(job).artifact, files, within_s=SLICE_S, on_progress=progress
-        ):
+        if not files:
             return False
+        if not self._is_here(job):
+            folder = self._folder(job)
+            arriving = incoming.of(folder.path, job)
+            if not port.fetch_files(arriving, files, within_s=SLICE_S, on_progress=progress):
+                return False
+            self._tools.confirm(job)
+            incoming.move_in(arriving, [file.name for file in files], folder.artifact)
+            incoming.clear(arriving)
         try:
             return self._checkpoints.newest(job, port)
-        except PodtuneError as error:  # the adapter is here; a checkpoint more is a comfort
-            log.info("job %s: no checkpoint: %s", job.id, error.message)
+        except (PodtuneError, OSError) as error:  # the adapter is here: a checkpoint is a comfort
+            log.info("job %s: no checkpoint: %s", job.id, error)
             return True
-
-    def _fetch_from_store(self, job: Job) -> bool:
-        folder = self._folder(job).path
-        return self._store(job).fetch(StoreKey(job.id, job.attempt), folder) is not None
 
     def _renew(self, job: Job, port: PodPort) -> None:
         """Give the machine fresh addresses: some stores' live for 2 hours only."""
@@ -304,9 +281,12 @@ class PodEffects(JobEffects):
         key = StoreKey(job.id, job.attempt)
         ticket = self._store(job).ticket(key, job.deadline or now)
         if isinstance(ticket, DeliverByPut):
-            archive, result = ticket.archive, ticket.result
+            archive, result, checkpoint = ticket.archive, ticket.result, ticket.checkpoint
             port.renew(NamedAddress(name="archive", url=archive.url, headers=archive.headers))
             port.renew(NamedAddress(name="result", url=result.url, headers=result.headers))
+            if checkpoint is not None:
+                headers = checkpoint.headers
+                port.renew(NamedAddress(name="checkpoint", url=checkpoint.url, headers=headers))
         self._renewed[job.id] = now
 
     def _instance(self, job: Job) -> str | None:
@@ -317,26 +297,13 @@ class PodEffects(JobEffects):
         for order in self._tools.orders(job.id):
             if order.name == name and order.absent_at is None and order.instance_id:
                 return order.instance_id
-        since = OrderBook(self._folder(job).path).open_since(name)
+        try:
+            since = OrderBook(self._folder(job).path).open_since(name)
+        except OSError:  # nobody can tell: as if it was ordered just now
+            since = self._tools.clock()
         if since is not None:
             self._provider.doubt(name, since)
         return None
-
-    def _forget_bundle(self, job: Job) -> None:
-        """Take the bundle out of the job's store, if it has one: it holds the rows."""
-        folder = self._folder(job).path
-        if not (folder / staged_bundle.FACTS).is_file():
-            return
-        try:
-            key = StoreKey(job.id, job.attempt)
-            self._store(job).forget(key, staged_bundle.staged(job, folder).sha256)
-        except (PodtuneError, OSError) as error:
-            log.warning("job %s: its bundle may still be in its store: %s", job.id, error)
-
-    def _store(self, job: Job) -> BundleStore:
-        if job.id not in self._stores:
-            self._stores[job.id] = self._tools.store(job)
-        return self._stores[job.id]
 
     def _port(self, job: Job) -> PodPort:
         pod = job.instance_id or ""
@@ -345,3 +312,8 @@ class PodEffects(JobEffects):
             token = pod_order.token(self._settings.home, job)
             self._ports[pod] = self._tools.port(url, token)
         return self._ports[pod]
+
+
+def _has_begun(refusal: ConflictError, port: PodPort) -> bool:
+    """Whether a machine refused our bundle because it has it."""
+    return refusal.code == "pod_begun" or port.status().phase in (*_BEGUN, *_OVER)

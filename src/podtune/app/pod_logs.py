@@ -3,10 +3,11 @@
 It tells how the boot goes on, and brings events of a worker whose port does not answer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from podtune.core.clock import Clock, Monotonic, monotonic
 from podtune.core.errors import PodtuneError
 from podtune.core.redact import scrub
 from podtune.providers.runpod.client import RunPodClient
@@ -26,10 +27,15 @@ class PodLogs:
     """Goes on with each log where it was left; a log that cannot be read has no lines."""
 
     def __init__(
-        self, client: RunPodClient, clock: Callable[[], datetime], *, every_s: float = EVERY_S
+        self,
+        client: RunPodClient,
+        clock: Clock,
+        *,
+        monotonic: Monotonic = monotonic,
+        every_s: float = EVERY_S,
     ) -> None:
-        """`clock` gives aware UTC."""
-        self._client, self._clock = client, clock
+        """`clock` gives aware UTC; `monotonic` bounds how long one look reads."""
+        self._client, self._clock, self._monotonic = client, clock, monotonic
         self._every = timedelta(seconds=every_s)
         self._last: dict[tuple[str, Source], str] = {}
         self._next_at: dict[tuple[str, Source], datetime] = {}
@@ -48,7 +54,12 @@ class PodLogs:
         found: list[LogLine] = []
         try:
             for line in follow(
-                self._client, pod_id, after=self._last.get(key), seconds=READ_S, source=source
+                self._client,
+                pod_id,
+                after=self._last.get(key),
+                seconds=READ_S,
+                source=source,
+                clock=self._monotonic,
             ):
                 found.append(line)
         except PodtuneError:

@@ -1,6 +1,5 @@
 """News of a worker on a pod, appended to the job's own files: by its port, or by its log stream."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,6 +7,7 @@ from podtune.app import pod_order
 from podtune.app.inbox import Inbox
 from podtune.app.pod_logs import PodLogs
 from podtune.app.settings import Settings
+from podtune.core.clock import Clock
 from podtune.core.handover import PodStatus
 from podtune.core.job import Job
 from podtune.storage.places import BundleStore, StoreKey
@@ -25,7 +25,7 @@ ASK_EVERY: Final = timedelta(seconds=10)
 class PodNews:
     """Remembers for each job how far it was read."""
 
-    def __init__(self, settings: Settings, logs: PodLogs, clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, logs: PodLogs, clock: Clock) -> None:
         """Nothing is read yet."""
         self._home, self._jobs = settings.home, settings.jobs
         self._logs, self._clock = logs, clock
@@ -53,13 +53,15 @@ class PodNews:
         key = pod_order.event_key(self._home, job).get_secret_value()
         lines = self._logs.new(job.instance_id or "", "container")
         spoke = sum(inbox.take_signed(line.line, key) for line in lines) > 0
-        if self._clock() < self._ask_at.get(job.id, self._clock()):
-            return Heard(at=self._clock() if spoke else None)
-        self._ask_at[job.id] = self._clock() + ASK_EVERY
+        now = self._clock()
+        if now < self._ask_at.get(job.id, now):
+            return Heard(accepted=spoke, at=self._clock() if spoke else None)
+        self._ask_at[job.id] = now + ASK_EVERY
         result = store.outcome(StoreKey(job.id, job.attempt))
         if result is not None:
             spoke = inbox.take_result(result, self._clock()) or spoke
-        return Heard(at=self._clock() if spoke else None, searched=result is None)
+        at = self._clock() if spoke else None
+        return Heard(accepted=spoke, at=at, searched=result is None)
 
     def forget(self, job: Job) -> None:
         """The machine is gone: nothing more will come."""

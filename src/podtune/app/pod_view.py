@@ -1,27 +1,28 @@
 """Pictures of a pod for people who watch: from its own status, or from what RunPod says of it."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from podtune.app import machine_view, pod_logs
 from podtune.app.machine_view import MachineView
 from podtune.app.pod_logs import PodLogs
+from podtune.core.clock import Clock
 from podtune.core.errors import PodtuneError
 from podtune.core.handover import GpuUse, PodStatus
 from podtune.core.job import Job
 from podtune.core.units import GIB
-from podtune.providers.runpod.log_stream import LogLine
 from podtune.providers.runpod.pods import RunPodProvider
+from podtune.workflow.leaving import CRASH_STARTS
 from podtune.workflow.rental import offer_of
+from podtune.workflow.steps import Heard
 
-_START: Final = "start container for"
-"""How the system log tells a start of the container; several before our first word are a crash loop
-(`reference/runpod.md` 1.2, 2026-11-22)."""
+log = logging.getLogger(__name__)
 
-_LOOP: Final = 3
-"""Starts from which on their number is told."""
+_STARTS: Final = ("start container for", "start container:")
+"""How the system log tells a start of the container, and one that failed; several before our first word
+are a crash loop (`reference/runpod.md` 1.2, 2026-11-22)."""
 
 
 class PodView:
@@ -32,7 +33,7 @@ class PodView:
         jobs: Path,
         provider: RunPodProvider,
         logs: PodLogs,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         """`jobs` holds the jobs' folders."""
         self._jobs, self._provider, self._logs, self._clock = jobs, provider, logs, clock
@@ -58,30 +59,22 @@ class PodView:
         )
         self._write(job, view)
 
-    def boot(self, job: Job) -> str | None:
-        """What RunPod says while the machine itself says nothing yet.
-
-        Returns:
-            The newest line of its log, "" for none; None when it was not the time to look.
-        """
+    def boot(self, job: Job) -> Heard:
+        """What RunPod's log says while the machine itself says nothing yet, where it was time to look."""
         pod_id = job.instance_id or ""
         is_due = self._logs.is_due(pod_id, "system")
         lines = self._logs.new(pod_id, "system")
+        starts = self._starts.get(pod_id, 0) + sum(one.line.startswith(_STARTS) for one in lines)
+        self._starts[pod_id] = starts
         if lines:
-            said = self._newest(pod_id, lines)
-            self.show(job, "starting", f"machine starts: {said}")
-            return said
+            said = pod_logs.shown(lines[-1].line)
+            told = f"{said} (started {starts} times)" if starts >= CRASH_STARTS else said
+            self.show(job, "starting", f"machine starts: {told}")
+            return Heard(said=said, log_read=True, starts=starts)
         known = machine_view.read(self._jobs / job.id)
         if known is None or known.attempt != job.attempt:
             self.show(job, "starting", "waiting for its first word")
-        return "" if is_due else None
-
-    def _newest(self, pod_id: str, lines: Sequence[LogLine]) -> str:
-        """The last line, and how often the container was started where that is too often."""
-        starts = self._starts.get(pod_id, 0) + sum(one.line.startswith(_START) for one in lines)
-        self._starts[pod_id] = starts
-        said = pod_logs.shown(lines[-1].line)
-        return f"{said} (started {starts} times)" if starts >= _LOOP else said
+        return Heard(log_read=is_due, starts=starts)
 
     def progress(self, job: Job, step: str, detail: str) -> Callable[[int, int | None], None]:
         """A picture after every piece that is sent or fetched."""
@@ -118,7 +111,10 @@ class PodView:
         )
 
     def _write(self, job: Job, view: MachineView) -> None:
-        machine_view.write(self._jobs / job.id, view)
+        try:
+            machine_view.write(self._jobs / job.id, view)
+        except OSError as error:  # a picture for people: nothing waits for it, least of all an end
+            log.warning("job %s: no picture of its machine: %s", job.id, error)
 
 
 def _share(total: int, percent: float | None) -> int | None:

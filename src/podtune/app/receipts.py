@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, cast
 from pydantic import ValidationError
 
 from podtune.app.installation import SigningKey, check_signature
-from podtune.app.progress import Folded
 from podtune.core.artifact import (
     PROOF,
     RECEIPT,
@@ -21,6 +20,8 @@ from podtune.core.artifact import (
 )
 from podtune.core.errors import ArtifactError, NotFoundError
 from podtune.core.job import Job, TerminationProof
+from podtune.core.progress import Folded
+from podtune.planning.price import quote_error
 from podtune.storage import artifact_folder
 
 
@@ -43,7 +44,7 @@ class Rental(NamedTuple):
     region: str | None
     image: str
     billed_usd: Decimal | None = None
-    """The provider's own figure; None where it had none yet."""
+    """By the provider's final bill; None where it was not final yet, as a rule: it comes hours later."""
 
 
 def make(
@@ -65,7 +66,7 @@ def make(
         attempts=job.attempt,
         outcome=str(job.outcome),
         plan_digest=job.plan_digest,
-        spec=plan.spec.model_dump(mode="json"),
+        spec=plan.spec.with_callback(None).model_dump(mode="json"),
         base_model={
             "name": plan.base_model.name,
             "revision": plan.base_model.revision,
@@ -181,6 +182,7 @@ def _cost(job: Job, rental: Rental | None) -> dict[str, object]:
         "usd": _dollars(rental.usd),
         "usd_per_hour": _dollars(rental.usd_per_hour),
         "usd_billed": None if rental.billed_usd is None else _dollars(rental.billed_usd),
+        "quote_error": quote_error(rental.billed_usd or rental.usd, price.first.usd_p50),
         "reason": "price x time of each machine from its order to its proved absence, disks included",
     }
 
@@ -217,6 +219,7 @@ def _training(facts: dict[str, Any]) -> dict[str, object]:
         "adapter_parameters",
         "weight_bytes",
         "peak_memory_bytes",
+        "gpu",
         "world_size",
         "kernels",
         "kernel_libraries",

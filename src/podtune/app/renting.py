@@ -57,9 +57,14 @@ def plan(given: PlanInput, shop: Shop) -> Plan:
     """
     if given.spec.deliver.store == "volume":
         raise volume_refused()
+    if given.spec.where.on.has_queue:
+        from podtune.app import endpoint_renting
+
+        given = given._replace(warnings=(*given.warnings, *_about_the_key()))
+        return endpoint_renting.plan(given, shop.client, shop.settings)
     given, market = _at_market(given, shop)
     given = given._replace(warnings=(*given.warnings, *_about_the_key(), *_about_the_store(given)))
-    return ladder.rented(given, market.offers, market.wishes)
+    return ladder.rented(given, market.offers, market.wishes, shop.limits)
 
 
 def asked(

@@ -7,18 +7,20 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
 from podtune.core import addresses
 from podtune.core.errors import SpecError
 from podtune.core.limits import Limits
+from podtune.egress.addresses import Policy
 from podtune.egress.s3 import S3Credentials
 from podtune.providers.runpod import access
 from podtune.providers.runpod.access import RunPodAccess
-from podtune.storage.access import HUB_URL, HubAccess, SupabaseAccess
+from podtune.storage.access import HUB_URL, OPENAI_URL, HubAccess, SupabaseAccess
 
 FILE: Final = "podtune.toml"
 
@@ -28,10 +30,23 @@ VENDOR_KEYS: Final = (
     "RUNPOD_API_KEY",
     "SUPABASE_URL",
     "SUPABASE_SERVICE_ROLE_KEY",
+    "OPENAI_API_KEY",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
 )
 """Vendors' own variables that podtune honours or will; shown masked by `podtune doctor`."""
+
+ENVIRONMENT_ONLY: Final = {
+    "PODTUNE_DATABASE_URL": "A PostgreSQL database for the job store, `postgresql://user:password@host:5432/database`, "
+    "so that several processes and hosts share it; without it `podtune.db` in the home.",
+    "PODTUNE_REGISTRY_USER": "With PODTUNE_REGISTRY_PASSWORD: the login of the registry that holds a private worker "
+    "image. `podtune runpod deploy` stores both at RunPod under the endpoint's name, once.",
+    "PODTUNE_REGISTRY_PASSWORD": "See PODTUNE_REGISTRY_USER; an access token that may only read is enough.",
+    "PODTUNE_WEBHOOK_SECRET": "What callbacks are signed with: `whsec_` and base64 of 24 to 64 bytes; two with a "
+    "space between them while receivers change over. Without it `podtune callbacks secret` shows this "
+    "installation's own.",
+}
+"""Settings that hold a password: never in a file, never shown as they are."""
 
 WORKER_VARIABLES: Final = (
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
@@ -60,17 +75,93 @@ class Settings(Limits):
     rented_places: int = Field(default=8, ge=1, le=500)
     """Rented machines that may be busy at once; further jobs wait."""
     egress_http: bool = False
-    """Whether data may be fetched from http:// addresses; https only by default."""
+    """Whether data may be fetched from http:// addresses, and callbacks sent to them; https only by
+    default."""
     egress_private_hosts: str = ""
-    """Own hosts that data may be fetched from although they are not public, and ports beyond 80, 443
-    and 8443; separated by commas: `10.1.0.0/16, files.internal, 127.0.0.1:9000`."""
+    """Own hosts that data may be fetched from, and callbacks sent to, although they are not public, and
+    ports beyond 80, 443 and 8443; separated by commas: `10.1.0.0/16, files.internal, 127.0.0.1:9000`."""
     egress_allow_hosts: str = ""
-    """When set, the only hosts that https, http and s3 data may come from; separated by commas:
-    `data.example.org, *.amazonaws.com`."""
+    """When set, the only hosts that https, http and s3 data may come from and callbacks go to; separated
+    by commas: `data.example.org, *.amazonaws.com`."""
 
+    gateway_url: str = ""
+    """Where applications reach this installation's gateway, such as `https://train.example.org`: what
+    `podtune runpod deploy` writes as GPU_CLUSTER_API_URL."""
+    backend: Literal["local", "runpod", "runpod-serverless"] = "local"
+    """Where the gateway trains what an application submits without saying where (`?backend=`)."""
+    requests_per_minute: int = Field(default=3000, ge=0, le=1_000_000)
+    """Requests a minute that the gateway takes from one key, or from one address where there are no keys;
+    0: as many as come."""
+    submits_per_minute: int = Field(default=300, ge=0, le=1_000_000)
+    """The same for requests that begin a training or upload a file."""
+    streams_per_caller: int = Field(default=200, ge=0, le=1_000_000)
+    """Streams of events or of a log that one key, or one address where there are no keys, may have open; 0: as many
+    as come."""
+    max_usd_per_job: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000)
+    """Dollars that one paid job of the gateway may cost; a request may only lower it. 0: none is started, unless
+    its caller's key has a budget."""
+    hosted_models: str = ""
+    """Which open base model stands for which name of the hosted fine-tuning API, separated by commas:
+    `gpt-4o-mini=Qwen/Qwen3-8B, gpt-4.1=Qwen/Qwen3-32B`. A name holds for its dated forms too."""
+    tenants_use_hub_token: bool = False
+    """Whether a base model that a key of a tenant names is looked for with this installation's own token of the Hub
+    (HF_TOKEN) and in its cache. Without it tenants train on what everybody may read; with it on all that the
+    operator's account opens: gated and private models too."""
+    preparations: int = Field(default=2, ge=1, le=32)
+    """Submissions that the gateway fetches and plans at once; further ones wait."""
     s3_bucket: str = ""
     """Where `deliver.store=s3` keeps bundles and artifacts: `bucket` or `bucket/prefix`. Without it
     the bucket of `deliver.to` is taken."""
+
+    _downloads: Path | None = PrivateAttr(default=None)
+    _serves_tenant: bool = PrivateAttr(default=False)
+
+    @property
+    def downloads(self) -> Path:
+        """What was fetched, until a job has its own copy."""
+        return self._downloads or self.home / "downloads"
+
+    @property
+    def keeps_downloads(self) -> bool:
+        """Whether `downloads` serves one request alone, so that nothing in it is ever out of date."""
+        return self._downloads is not None
+
+    def with_downloads(self, folder: Path) -> "Settings":
+        """The same for one request alone, which keeps what it fetches in a folder of its own."""
+        made = self.model_copy()
+        made._downloads = folder
+        return made
+
+    @property
+    def serves_tenant(self) -> bool:
+        """Whether they are those of a request of a tenant."""
+        return self._serves_tenant
+
+    @property
+    def finds_as_stranger(self) -> bool:
+        """Whether base models are looked for without this installation's own token."""
+        return self._serves_tenant and not self.tenants_use_hub_token
+
+    def for_tenant(self, tenant: str | None) -> "Settings":
+        """The same for a request of a tenant; as it is for this machine's own user and for administrators."""
+        if tenant is None:
+            return self
+        made = self.model_copy()
+        made._serves_tenant = True
+        return made
+
+    @property
+    def egress_policy(self) -> Policy:
+        """Which addresses of users and of data may be reached.
+
+        Raises:
+            SpecError: a list holds what is no host, network or port.
+        """
+        return Policy.of(
+            http=self.egress_http,
+            private_hosts=self.egress_private_hosts,
+            allow_hosts=self.egress_allow_hosts,
+        )
 
     @property
     def jobs(self) -> Path:
@@ -167,6 +258,12 @@ def s3_credentials() -> S3Credentials | None:
     )
 
 
+def webhook_secrets() -> tuple[SecretStr, ...]:
+    """What callbacks are signed with, as the operator set it; empty where it is not set."""
+    given = os.environ.get("PODTUNE_WEBHOOK_SECRET") or ""
+    return tuple(SecretStr(secret) for secret in given.split())
+
+
 def runpod_access() -> RunPodAccess:
     """RunPod's key and addresses, from RunPod's own variables.
 
@@ -187,6 +284,11 @@ def runpod_access() -> RunPodAccess:
     )
 
 
+def runpod_endpoint() -> str | None:
+    """The serverless endpoint that is meant, from RunPod's own variable; None where it is not said."""
+    return os.environ.get("RUNPOD_ENDPOINT_ID") or None
+
+
 def hub_access() -> HubAccess:
     """The Hub's token and address, from the Hub's own variables.
 
@@ -196,6 +298,17 @@ def hub_access() -> HubAccess:
     token = os.environ.get("HF_TOKEN")
     url = addresses.checked(os.environ.get("HF_ENDPOINT") or HUB_URL, "HF_ENDPOINT")
     return HubAccess(SecretStr(token) if token else None, url)
+
+
+def openai_access() -> tuple[SecretStr | None, str]:
+    """Key and address of the hosted fine-tuning API, from its SDK's own variables; no key without one.
+
+    Raises:
+        SpecError: an address that is none, or http to another machine than this one.
+    """
+    key = os.environ.get("OPENAI_API_KEY")
+    url = os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    return SecretStr(key) if key else None, addresses.checked(url, "OPENAI_BASE_URL")
 
 
 def supabase_access() -> SupabaseAccess | None:
@@ -208,6 +321,43 @@ def supabase_access() -> SupabaseAccess | None:
     if not url or not key:
         return None
     return SupabaseAccess(addresses.checked(url, "SUPABASE_URL"), SecretStr(key))
+
+
+def supabase_url() -> str | None:
+    """The project's address alone; None where it is not set.
+
+    Raises:
+        SpecError: an address that is none, or http to another machine than this one.
+    """
+    url = os.environ.get("SUPABASE_URL")
+    return addresses.checked(url, "SUPABASE_URL") if url else None
+
+
+def registry_login() -> tuple[SecretStr, SecretStr] | None:
+    """User and password of a private image's registry; None without both.
+
+    Raises:
+        SpecError: one is set and the other is not.
+    """
+    names = ("PODTUNE_REGISTRY_USER", "PODTUNE_REGISTRY_PASSWORD")
+    values = [os.environ.get(name) for name in names]
+    if not any(values):
+        return None
+    for name, value in zip(names, values, strict=True):
+        if not value:
+            raise SpecError(
+                f"{name} is not set, and the other half of the login is",
+                code="bad_setting",
+                hint=f"set both or neither: export {name}=...",
+            )
+    user, password = (SecretStr(value or "") for value in values)
+    return user, password
+
+
+def database_url() -> SecretStr | None:
+    """Where the job store is instead of in the home; None for the home. It holds a password."""
+    value = os.environ.get("PODTUNE_DATABASE_URL")
+    return SecretStr(value) if value else None
 
 
 def pod_hub_token() -> SecretStr | None:

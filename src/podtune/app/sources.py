@@ -64,27 +64,40 @@ def options_of(data: DataSpec, method: Method = Method.SFT) -> ReadOptions:
     )
 
 
-def kept(source: str, settings: Settings, *, fresh: bool) -> Path:
+def kept(
+    source: str,
+    settings: Settings,
+    *,
+    fresh: bool,
+    on_progress: fetch.OnProgress | None = None,
+) -> Path:
     """A local path of a source whose bytes are needed again.
 
     Args:
         source: A path or an address.
-        settings: Of this installation.
+        settings: Of this installation. Where they keep downloads for one request alone, what is there is taken.
         fresh: Fetch anew; else what was fetched before is taken where it is there.
+        on_progress: Called as bytes come.
     """
     if not is_address(source):
         return Path(source).expanduser()
     folder = _folder(source, settings)
     there = sorted(folder.iterdir()) if folder.is_dir() else []
-    if fresh or not there:
-        shutil.rmtree(folder, ignore_errors=True)
-        return fetch.fetch(source, folder, settings)
-    return there[0] if len(there) == 1 else folder
+    if there and (settings.keeps_downloads or not fresh):
+        return there[0] if len(there) == 1 else folder
+    shutil.rmtree(folder, ignore_errors=True)
+    coming = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(coming, ignore_errors=True)
+    try:
+        got = fetch.fetch(source, coming, settings, on_progress)
+        return coming.replace(folder) / got.relative_to(coming)
+    finally:
+        shutil.rmtree(coming, ignore_errors=True)
 
 
 def forget(source: str, settings: Settings) -> None:
-    """Remove what was fetched for a plan."""
-    if is_address(source):
+    """Remove what was fetched for a plan; what is kept for one request goes with it."""
+    if is_address(source) and not settings.keeps_downloads:
         shutil.rmtree(_folder(source, settings), ignore_errors=True)
 
 
@@ -116,4 +129,4 @@ def read(
 
 def _folder(source: str, settings: Settings) -> Path:
     key = hashlib.sha256(stored(source).encode()).hexdigest()[:24]
-    return settings.home / "downloads" / key
+    return settings.downloads / key

@@ -135,7 +135,8 @@ def check_store(spec: TrainingSpec, settings: Settings) -> None:
         UnsupportedError: strangers could read what is put there; a network volume.
         UnavailableError: it does not answer.
     """
-    if spec.deliver.store == "hf" or spec.base_model.source not in _NOT_OF_THE_HUB:
+    from_hub = spec.base_model.source not in _NOT_OF_THE_HUB and not spec.where.on.has_queue
+    if spec.deliver.store == "hf" or from_hub:
         pod_token()
     _refuse_out_of_reach(spec)
     match spec.deliver.store:

@@ -98,6 +98,30 @@ def settled(to: str) -> str:
     return to
 
 
+def adapter_path(spec: TrainingSpec, job: str, artifact: Path) -> str:
+    """Where a job's adapter is once it is delivered, in the application's words.
+
+    Bucket first, as specification B names it; `hf://org/name`; or a path of this machine.
+
+    Args:
+        spec: Whose `deliver.to`.
+        job: Its id.
+        artifact: The folder in which an adapter stays that goes nowhere.
+
+    Raises:
+        SpecError: `deliver.to` is no target.
+    """
+    if spec.deliver.to is None:
+        return str(artifact)
+    match parse(spec.deliver.to):
+        case LocalFolder(path) | LocalArchive(path):
+            return str(path)
+        case HubRepository(name):
+            return f"hf://{name}"
+        case Bucket() as target:
+            return f"{target.bucket}/{target.key(job)}"
+
+
 def refuse_existing(target: LocalFolder | LocalArchive) -> None:
     """Nothing is overwritten.
 

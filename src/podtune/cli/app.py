@@ -9,10 +9,14 @@ from typing import Annotated
 
 import typer
 
-from podtune.cli import eject, machine, planning
+from podtune.app.purposes import REFERENCE_MODEL, Purpose
+from podtune.cli import ask, drive, eject, machine, planning, reap
+from podtune.cli.callbacks import callbacks
 from podtune.cli.console import Output, err, out, plain, print_json, print_line
 from podtune.cli.data import data
-from podtune.cli.following import open_service, say_detached, watch_to_end
+from podtune.cli.following import open_service, say_amiss, say_detached, say_leaks, watch_to_end
+from podtune.cli.import_openai import importing
+from podtune.cli.keys import keys
 from podtune.cli.runpod import runpod
 
 app = typer.Typer(
@@ -30,11 +34,17 @@ JobArgument = Annotated[
 OutputOption = Annotated[Output, typer.Option("--output", help="For people or for programs.")]
 app.command()(planning.plan)
 app.command()(planning.train)
+app.command()(ask.ask)
 app.command()(eject.eject)
 app.command()(machine.ssh)
+app.command()(drive.drive)
 app.command()(machine.checkpoints)
+app.command()(reap.reap)
 app.add_typer(data)
 app.add_typer(runpod)
+app.add_typer(callbacks)
+app.add_typer(keys)
+app.add_typer(importing)
 
 
 def _version(wanted: bool) -> None:
@@ -64,15 +74,16 @@ def jobs(
 
     service = open_service()
     found = service.jobs(limit)
-    spent = service.money(found)
+    rented = service.standings(found)
+    say_amiss(service)
     if output is Output.JSON:
-        print_json([job_view.job_json(job, spent.get(job.id)) for job in found])
+        print_json([job_view.job_json(job, rented.get(job.id)) for job in found])
         return
     if not found:
         err().print("no jobs yet\n[bold]next[/]  podtune train FILE")
         return
-    rented = {job.id: service.standing(job) for job in found if job.is_rented}
-    job_view.render_jobs(out(), found, rented)
+    amiss = service.callback_words(*found, amiss=True)
+    job_view.render_jobs(out(), found, rented, amiss)
 
 
 @app.command()
@@ -87,7 +98,10 @@ def status(job: JobArgument, output: OutputOption = Output.HUMAN) -> None:
         print_json(current.model_dump(mode="json"))
         return
     standing = service.standing(found) if found.is_rented else None
-    job_view.render_status(out(), found, current, service.folded(found), standing)
+    told = service.callback_words(found).get(found.id)
+    job_view.render_status(out(), found, current, service.folded(found), standing, told)
+    if standing is None:
+        say_amiss(service)
 
 
 @app.command()
@@ -125,17 +139,18 @@ def cancel(job: JobArgument, output: OutputOption = Output.HUMAN) -> None:
     service = open_service()
     wished = service.cancel(job)
     ended = service.wait(wished.id)
+    standing = service.standing(ended) if ended.is_rented else None
     if output is Output.JSON:
-        print_json(job_json(ended, service.money([ended]).get(ended.id)))
+        print_json(job_json(ended, standing))
         return
     if ended.outcome is Outcome.COMPLETED:
         err().print(f"{ended.id} had completed before it could be cancelled")
         err().print(f"[bold]next[/]  podtune artifact {ended.id}")
         return
-    if ended.is_rented:
+    if standing is not None:
         gone = ended.proof.method if ended.proof else "nothing was rented"
-        money = service.standing(ended).money()
-        err().print(f"[yellow]{ended.outcome}[/] {ended.id}: {plain(gone)}; cost {plain(money)}")
+        money = plain(standing.money())
+        err().print(f"[yellow]{ended.outcome}[/] {ended.id}: {plain(gone)}; cost {money}")
     else:
         number = ended.proof.ended if ended.proof else 0
         what = f"{number} processes ended" if number else "nothing was running"
@@ -151,6 +166,7 @@ def resume(
 ) -> None:
     """Go on with a job that failed or was cancelled, from its last checkpoint."""
     service = open_service()
+    say_leaks(service)
     reopened = service.resume(job)
     if detach:
         say_detached(reopened, output)
@@ -162,13 +178,25 @@ def resume(
 def artifact(
     job: JobArgument,
     to: Annotated[
-        Path | None,
-        typer.Option("-o", "--to", help="Copy it to this folder, or into this .tar.gz."),
+        str | None,
+        typer.Option(
+            "-o",
+            "--to",
+            help="Copy it to this folder, into this .tar.gz, or to hf://, s3:// or supabase://.",
+        ),
     ] = None,
     output: OutputOption = Output.HUMAN,
 ) -> None:
-    """Show where a completed job's adapter is, verified, or copy it."""
-    folder = open_service().artifact(job, to)
+    """Show where a completed job's adapter is, verified, or copy or deliver it."""
+    service = open_service()
+    if to is not None and "://" in to:
+        done = service.deliver(job, to)
+        if output is Output.JSON:
+            print_json(done.model_dump(mode="json"))
+            return
+        print(done.link or done.uri)  # noqa: T201 - the renderer
+        return
+    folder = service.artifact(job, Path(to) if to else None)
     if output is Output.JSON:
         print_json({"path": str(folder)})
         return
@@ -183,7 +211,9 @@ def receipt(
     ] = False,
     output: OutputOption = Output.HUMAN,
 ) -> None:
-    """Show a job's signed receipt, or check it."""
+    """Show a job's signed receipt and what it cost in the end, or check it."""
+    from podtune.cli import job_view
+
     service = open_service()
     if verify:
         checked = service.verify_receipt(job)
@@ -194,7 +224,13 @@ def receipt(
         for line in checked:
             out().print(f"[green]✓[/] {plain(line)}", soft_wrap=True)
         return
-    print_json(service.receipt(job).model_dump(mode="json"))
+    signed, standing = service.receipt(job).model_dump(mode="json"), service.settlement(job)
+    if output is Output.JSON:
+        print_json(signed | {"settlement": standing.figures() if standing else None})
+        return
+    print_json(signed)
+    for line in job_view.settlement(standing) if standing else ():
+        print_line(err(), line)
 
 
 @app.command()
@@ -203,11 +239,12 @@ def chat(
 ) -> None:
     """Talk to a trained adapter; /base switches it off and on."""
     from podtune.app import wiring
+    from podtune.app.chat_program import ChatProgram
     from podtune.cli import chat_view
 
     service = open_service()
     folder = service.chat_folder(job)
-    program = chat_view.ChatProgram(
+    program = ChatProgram(
         wiring.worker_folder() / "chat.py",
         folder,
         service.settings.models,
@@ -223,12 +260,26 @@ def chat(
 
 
 @app.command()
-def doctor(output: OutputOption = Output.HUMAN) -> None:
+def doctor(
+    purpose: Annotated[
+        Purpose | None,
+        typer.Option("--for", help="Only what this needs, asked of those who know."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Base model of serverless workers, with --for."),
+    ] = None,
+    output: OutputOption = Output.HUMAN,
+) -> None:
     """Check this installation and say the next step where something is missing."""
     from podtune.app import doctor as checks
-    from podtune.app import settings
+    from podtune.app import prerequisites, settings
 
-    found = checks.examine(settings.load())
+    loaded = settings.load()
+    if purpose is None:
+        found = checks.examine(loaded)
+    else:
+        found = prerequisites.examine(loaded, purpose, model or REFERENCE_MODEL)
     if output is Output.JSON:
         print_json([check.model_dump(mode="json") for check in found])
     else:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from podtune.cli.console import Output, err, out, print_json
+from podtune.cli.console import Output, err, out, plain, print_json, print_line
 
 if TYPE_CHECKING:
     from podtune.app.service import Service
@@ -28,30 +28,62 @@ def watch_to_end(service: "Service", job: "Job", output: Output) -> None:
 
     try:
         if output is Output.HUMAN:
+            if not job.is_rented:
+                say_amiss(service)
             for other in service.before(job):
                 err().print(f"[dim]waits for {other.id}; podtune watch {other.id}[/]")
             watch_view.watch(err(), service.follow(job.id))
         ended = service.wait(job.id)
     except KeyboardInterrupt:
-        err().print(f"\n[dim]detached; the job goes on[/]\n[bold]next[/]  podtune watch {job.id}")
+        _say_left(service, job)
         raise typer.Exit(130) from None
+    told = service.callback_words(ended).get(ended.id)
     if ended.outcome is not Outcome.COMPLETED:
+        if told and output is Output.HUMAN:
+            err().print(f"[dim]callback {plain(told)}[/]", soft_wrap=True)
         raise failure_of(
             ended.error_code or "training_failed",
             f"job {ended.id} {ended.outcome}: {ended.error_message}",
             (ended.advice or "").replace("JOB", ended.id) or None,
         )
+    standing = service.standing(ended) if ended.is_rented else None
+    if ended.error_code is not None and delivered.read(service.folder(ended).path) is None:
+        raise failure_of(
+            ended.error_code,
+            f"job {ended.id} is completed, and {ended.error_message}",
+            (ended.advice or "").replace("JOB", ended.id) or None,
+        )
     if output is Output.JSON:
         there = delivered.read(service.folder(ended).path)
         print_json(
-            job_view.job_json(ended, service.money([ended]).get(ended.id))
+            job_view.job_json(ended, standing)
             | {"artifact": str(service.folder(ended).artifact)}
             | {"delivered": there.model_dump(mode="json") if there else None}
         )
         return
-    standing = service.standing(ended) if ended.is_rented else None
     artifact = service.folder(ended).artifact
-    job_view.render_end(out(), ended, service.folded(ended), artifact, standing)
+    job_view.render_end(out(), ended, service.folded(ended), artifact, standing, told)
+
+
+def _say_left(service: "Service", job: "Job") -> None:
+    """What a user reads who stops watching: a rented job costs on."""
+    err().print("\n[dim]detached; the job goes on[/]")
+    if job.is_rented:
+        told = plain(service.standing(service.job(job.id)).money())
+        err().print(f"[bold]cost[/]  {told}; podtune cancel {job.id} ends it", soft_wrap=True)
+    err().print(f"[bold]next[/]  podtune watch {job.id}")
+
+
+def say_amiss(service: "Service") -> None:
+    """Say what is amiss with the rented account, where no job's own lines do."""
+    for text in service.amiss():
+        print_line(err(), f"[bold red]{plain(text)}[/]")
+
+
+def say_leaks(service: "Service") -> None:
+    """Say before new money is spent which machines may still cost some."""
+    for leak in service.leak_risks():
+        print_line(err(), f"[bold red]{plain(leak.words)}[/]")
 
 
 def say_detached(job: "Job", output: Output) -> None:

@@ -9,7 +9,7 @@ import typer
 from podtune.cli import choices, money
 from podtune.cli.console import Output, err, out, plain, print_json
 from podtune.cli.data import FormatOption, MapOption, MemberOption, SheetOption, SpeakerOption
-from podtune.cli.following import open_service, say_detached, watch_to_end
+from podtune.cli.following import open_service, say_detached, say_leaks, watch_to_end
 
 if TYPE_CHECKING:
     from podtune.app.service import Service
@@ -108,7 +108,10 @@ def plan(  # noqa: PLR0913 - a command's parameters are its options
     flags = _flags(model, on, epochs, _machine(budget, gpu, store, image, keep))
     said = _said_of_data(columns, fix, speaker=speaker, sheet=sheet, member=member, format=format_)
     stated = said | _stated(flags, sets, skip_bad_rows)
-    made, picked = _plan(open_service(), source, stated, minutes, output)
+    service = open_service()
+    made, picked = _plan(service, source, stated, minutes, output)
+    if made.price is not None:
+        say_leaks(service)
     if output is Output.JSON:
         print_json(plan_view.plan_json(made))
         return
@@ -158,6 +161,8 @@ def train(  # noqa: PLR0913 - a command's parameters are its options
     made, _ = _plan(service, source, stated, minutes, output, ask_money=not yes)
     if output is Output.HUMAN:
         plan_view.render(err(), made, brief=True)
+    if made.price is not None:
+        say_leaks(service)
     money.confirm_public(made, yes=yes)
     money.confirm(made, yes=yes)
     _confirm_long(made, yes=yes, minutes=minutes)

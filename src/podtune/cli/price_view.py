@@ -1,15 +1,16 @@
 """What a rented job costs, on the screen: its ladder, its ceiling, what its store means; all cards."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
+from podtune.app.plan_words import offer_count
 from podtune.cli.console import Output, err, out, plain, print_json, print_line
 from podtune.core.offer import Offer
 from podtune.core.plan import Plan, Rung
-from podtune.core.units import duration, gib, plural
+from podtune.core.units import gib, plural
 from podtune.planning.price import hours, money
 from podtune.planning.survey import Verdict, table
 
@@ -20,55 +21,6 @@ RUNGS_SHOWN: Final = 6
 """Rungs of a ladder on the screen; `--output json` has all."""
 
 REGIONS_SHOWN: Final = 3
-
-STORES: Final = {
-    "hf": "through a private repository of yours on the Hub",
-    "s3": "through your bucket, by addresses signed for this job; this machine may be off meanwhile",
-    "supabase": "through Supabase Storage; this machine must stay on, it signs the address once the "
-    "adapter is ready",
-}
-"""How data and adapter travel, where not straight between the machines."""
-
-
-def lines(plan: Plan) -> Iterable[tuple[str, str]]:
-    """The lines of time and money of a rented job's summary; none for a job of this machine."""
-    price, where = plan.price, plan.spec.where
-    if price is None:
-        return
-    first = price.first
-    life = f"{hours(price.life_hours(first))} at most"
-    kept = where.keep_on_failure_min
-    volume = f"volume {where.volume}" if where.volume else f"{where.volume_gb} GB at /workspace"
-    yield (
-        "time",
-        f"about {duration(plan.time.training_s)} of training, {hours(first.hours_p50)} of the "
-        f"machine (p90 {hours(first.hours_p90)}; {plan.time.tokens_per_second:.0f} tokens/s, "
-        f"{plan.time.basis})",
-    )
-    yield (
-        "cost",
-        f"about {money(first.usd_p50)} on {first.offer.name}; nine of ten such jobs stay under "
-        f"{money(first.usd_p90)}; never over {money(price.max_usd)}",
-    )
-    yield (
-        "machine",
-        f"{_count(first.offer)}{first.offer.name}, {where.cloud} cloud, {volume}, {where.image}; "
-        f"{life}" + (f"; after a failure kept {kept} min" if kept else ""),
-    )
-    yield "pick-up", _pick_up(plan, first)
-
-
-def _pick_up(plan: Plan, first: Rung) -> str:
-    """What the store means for this machine, and what can be lost."""
-    price, store = plan.price, plan.spec.deliver.store
-    assert price is not None
-    if store == "direct":
-        return (
-            "straight to this machine, which must stay on, or be back in time: the pod holds the "
-            f"adapter until {hours(price.life_hours(first))} or {money(price.max_usd)} are used "
-            "up, then it is lost with what was spent"
-        )
-    return STORES[store]
 
 
 def ladder(plan: Plan) -> Table:
@@ -140,7 +92,7 @@ def _table(*headings: str) -> Table:
 
 def _offer_cells(offer: Offer) -> list[str]:
     return [
-        plain(f"{_count(offer)}{offer.name}"),
+        plain(f"{offer_count(offer)}{offer.name}"),
         f"{offer.vram_gib:g} GB",
         f"{offer.hourly.quantize(Decimal('0.01'))}",
         offer.stock.value,
@@ -157,10 +109,6 @@ def _rung_cells(rung: Rung) -> list[str]:
 def _reason(verdict: Verdict) -> str:
     """Why an offer is left out; what it has stands in the row already."""
     return f"needs {gib(verdict.needed_bytes)}" if verdict.needed_bytes else verdict.reason
-
-
-def _count(offer: Offer) -> str:
-    return f"{offer.count} x " if offer.count > 1 else ""
 
 
 def _regions(offer: Offer) -> str:

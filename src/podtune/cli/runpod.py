@@ -1,14 +1,18 @@
-"""`podtune runpod`: what can be rented, and what of ours exists there. Each parses, calls, renders."""
+"""`podtune runpod`: what can be rented, what of ours exists there, images, volumes and endpoints.
+
+Each command parses, calls, renders.
+"""
 
 from typing import Annotated
 
 import typer
 
+from podtune.cli import runpod_cache, runpod_deploy, runpod_image, runpod_uncache
 from podtune.cli.console import Output
 
 runpod = typer.Typer(
     name="runpod",
-    help="RunPod: what can be rented and at what price, and what of yours exists there.",
+    help="RunPod: what can be rented at what price, what of yours is there, serverless.",
     no_args_is_help=True,
 )
 
@@ -17,7 +21,15 @@ OutputOption = Annotated[Output, typer.Option("--output", help="For people or fo
 
 @runpod.callback()
 def root() -> None:
-    """RunPod: what can be rented and at what price, and what of yours exists there."""
+    """RunPod: what can be rented at what price, what of yours is there, serverless."""
+
+
+runpod.command()(runpod_image.image)
+runpod.command()(runpod_cache.cache)
+runpod.command()(runpod_uncache.uncache)
+runpod.command()(runpod_deploy.deploy)
+runpod.command()(runpod_deploy.verify)
+runpod.command()(runpod_deploy.undeploy)
 
 
 @runpod.command()

@@ -5,9 +5,12 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from podtune.app import leaks
 from podtune.app.account import AuditReport, AuditRow
+from podtune.cli import runpod_uncache
 from podtune.cli.console import Output, err, out, plain, print_json, print_line
 from podtune.core.units import duration, plural
+from podtune.providers.runpod.audit import Kind
 
 _WIDE: Final = 100
 """Columns of a terminal from which on the whole table fits."""
@@ -26,20 +29,35 @@ def render_audit(report: AuditReport, output: Output) -> None:
         audit_table(console, report)
     else:
         print_line(aside, f"nothing of this installation ({plain(report.owner)}) exists at RunPod")
+    for cache in report.caches:
+        print_line(console, f"[bold]model cache[/] {plain(runpod_uncache.line(cache))}")
+        print_line(console, f"            delete it: {plain(cache.delete_with)}")
     others = ", ".join(plural(number, kind) for kind, number in report.others.items())
     if others:
         print_line(aside, f"[dim]of other installations of this account: {plain(others)}[/]")
     for problem in report.problems:
         print_line(aside, f"[yellow]{plain(problem)}[/]")
+    print_line(
+        aside,
+        f"[dim]this installation is {plain(report.owner)}; on another host: "
+        f"podtune reap --owner {plain(report.owner)}[/]",
+    )
     unwanted = [row for row in report.rows if not row.wanted]
+    pods = [row.found.usd_per_hour for row in unwanted if row.found.kind is Kind.POD]
     if unwanted:
         print_line(
             aside,
             f"[bold red]{len(unwanted)} not wanted[/] by any unfinished job, "
             f"[bold]${report.unwanted_usd_per_hour:.3f} an hour[/]",
         )
+    if pods:
+        print_line(aside, f"[bold red]{plain(leaks.summary(pods))}[/]")
+        print_line(aside, "[bold]next[/]  podtune reap")
+    if len(unwanted) > len(pods):
         print_line(
-            aside, "[bold]next[/]  end them at console.runpod.io, then: podtune runpod audit"
+            aside,
+            "[bold]next[/]  a job makes no volumes, endpoints or templates, and nothing ends them by "
+            "itself: podtune runpod undeploy, console.runpod.io",
         )
 
 

@@ -15,10 +15,10 @@ from rich.progress import (
 from rich.progress import Task as BarTask
 from rich.text import Text
 
-from podtune.app.progress import Folded, fold
 from podtune.app.standing import Standing
 from podtune.cli.console import plain
 from podtune.core.events import EventKind, TrainingEvent
+from podtune.core.progress import Folded, fold
 from podtune.core.states import WorkerStage
 from podtune.core.units import gib
 from podtune.workflow.store import LogEntry
@@ -143,6 +143,8 @@ class Watcher:
         leak = standing.leak()
         if leak:
             self._line("leak", f"[bold red]{plain(leak)}[/]")
+        for text in standing.amiss:
+            self._line(text, f"[bold red]{plain(text)}[/]")
         doing, view = standing.doing(), standing.view
         counted = view if view and doing.startswith(f"{view.detail}:") else None
         done, total = (counted.done_bytes, counted.total_bytes) if counted else (0, None)
@@ -160,7 +162,7 @@ class Watcher:
         hint = standing.hint(self._folded.last_time)
         if hint:
             self._line(f"hint-{hint}", f"[dim]{plain(hint)}[/]")
-        told = "  ".join(part for part in (leak, standing.money()) if part)
+        told = "  ".join(part for part in (leak, standing.money(), standing.forecast()) if part)
         self._bar(COST, float(standing.spent), float(standing.ceiling), plain(told))
 
     def _training(self) -> str:

@@ -1,4 +1,4 @@
-"""Addresses that come from settings: https, or plain http to this very machine."""
+"""Addresses that come from settings and requests: https, or plain http to this very machine."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -36,3 +36,32 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def flaw(url: str, most: int) -> str | None:
+    """Why a text cannot be the address of anything that is asked over http or https; None where it can.
+
+    Which hosts may be reached is `egress`'s to say. The words never hold the address: it may be a secret.
+
+    Args:
+        url: As somebody wrote it.
+        most: Characters it may have.
+    """
+    if len(url) > most:
+        return f"it has more than {most} characters"
+    if not url.isprintable() or " " in url or "\\" in url:
+        return "it holds a space, a backslash or what cannot be printed"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "it cannot be understood as an address"
+    if parts.scheme not in ("https", "http"):
+        return "it has to begin with https://"
+    if "@" in parts.netloc:
+        return "it holds a user or a password; leave them away"
+    if not host:
+        return "it names no host"
+    if parts.fragment:
+        return "it holds a fragment (#...), which is never sent; leave it away"
+    return None

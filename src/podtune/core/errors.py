@@ -8,6 +8,7 @@
         NotFoundError           no such job, file or model                          -> 404
         ConflictError           the job is not in a state that allows this          -> 409
       CredentialsError        a key is missing or was rejected                      -> 401, exit 3
+        ForbiddenError          the key is good, and does not open this             -> 403
       ProviderError           the machine or its vendor failed                      -> 502, exit 4
         NoCapacityError         nothing of that kind is free now: try the next offer
         BalanceError            the account cannot pay
@@ -21,7 +22,7 @@ Faces never catch these, they render them. `code` is stable snake_case.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 
 class PodtuneError(Exception):
@@ -117,6 +118,12 @@ class CredentialsError(PodtuneError):
     code = "credentials"
 
 
+class ForbiddenError(CredentialsError):
+    """The key is good, but it does not open this, or its budget does not reach so far."""
+
+    code = "forbidden"
+
+
 class ProviderError(PodtuneError):
     """The machine that should train, or its vendor, failed."""
 
@@ -182,6 +189,7 @@ HTTP_STATUSES: Final[Mapping[type[PodtuneError], int]] = {
     NotFoundError: 404,
     ConflictError: 409,
     RequestError: 400,
+    ForbiddenError: 403,
     CredentialsError: 401,
     ProviderError: 502,
     StateError: 503,
@@ -229,6 +237,8 @@ _FAILURE_CLASSES: Final[Mapping[str, type[PodtuneError]]] = {
             "store_unavailable",
             "store_failed",
             "boot_timeout",
+            "crash_loop",
+            "price_rose",
             "worker_silent",
             "over_budget",
             "not_permitted",
@@ -250,6 +260,25 @@ _FAILURE_CLASSES: Final[Mapping[str, type[PodtuneError]]] = {
 def failure_of(code: str, message: str, hint: str | None) -> PodtuneError:
     """The error a failed job is, from what its row says."""
     return _FAILURE_CLASSES.get(code, TrainingError)(message, code=code, hint=hint)
+
+
+def to_stored(error: PodtuneError) -> dict[str, object]:
+    """An error as JSON that `of_stored` makes an equal one of: its class is the nearest of this module."""
+    kinds = (kind for kind in type(error).__mro__ if kind.__module__ == __name__)
+    return {"class": next(kinds, PodtuneError).__name__, **error.to_json()}
+
+
+def of_stored(data: Mapping[str, object]) -> PodtuneError:
+    """An error that `to_stored` wrote down; one of a class that is not known here is a plain one."""
+    found: object = globals().get(str(data.get("class")))
+    kind = found if isinstance(found, type) and issubclass(found, PodtuneError) else PodtuneError
+    context, hint = data.get("context"), data.get("hint")
+    return kind(
+        str(data.get("message") or "it failed"),
+        code=str(data["code"]) if data.get("code") else None,
+        hint=str(hint) if hint else None,
+        context=cast("Mapping[str, object]", context) if isinstance(context, Mapping) else None,
+    )
 
 
 def exit_code(error: PodtuneError) -> int:

@@ -15,6 +15,11 @@ from podtune.core.states import WorkerStage
 MARKER: Final = "@podtune "
 
 
+MOST: Final = 2**53
+"""No count of a worker is greater. Its words come from a rented machine, and what they add up to is written
+where an outcome is settled: a figure that no float holds must not get there."""
+
+
 class EventKind(StrEnum):
     """What kind of thing happened."""
 
@@ -78,15 +83,15 @@ class TrainingEvent(BaseModel):
 
     job: str
     attempt: int = Field(ge=1)
-    seq: int = Field(ge=0)
+    seq: int = Field(ge=0, le=MOST)
     """Counts from 0 within an attempt, without gaps."""
     time: datetime
     """Aware UTC."""
     kind: EventKind
     stage: WorkerStage
-    step: int | None = None
-    total_steps: int | None = None
-    epoch: float | None = None
+    step: int | None = Field(default=None, ge=0, le=MOST)
+    total_steps: int | None = Field(default=None, ge=0, le=MOST)
+    epoch: float | None = Field(default=None, allow_inf_nan=False)
     metrics: Metrics | None = None
     task: Task | None = None
     message: str | None = None

@@ -88,11 +88,16 @@ class DeliverByPort(_Message):
 
 
 class DeliverByPut(_Message):
-    """The machine writes `adapter.tar.gz`, then the result, to signed addresses."""
+    """The machine writes `adapter.tar.gz`, then the result, to signed addresses.
+
+    An attempt that came to no adapter writes its newest checkpoint in the archive's place.
+    """
 
     via: Literal["put"] = "put"
     archive: Address
     result: Address
+    checkpoint: Address | None = None
+    """Null where no checkpoint is wanted."""
 
 
 class DeliverByProgram(_Message):
@@ -136,9 +141,9 @@ class HandOver(_Message):
 
 
 class NamedAddress(Address):
-    """`PUT /address`: a fresh address for `archive` or `result`, when the old one is near its end."""
+    """`PUT /address`: a fresh address of that name, when the old one is near its end."""
 
-    name: Literal["archive", "result"]
+    name: Literal["archive", "result", "checkpoint"]
 
 
 class GpuUse(_Answer):
@@ -214,6 +219,12 @@ class DeliveredArchive(_Answer):
     bytes: int = Field(ge=0)
 
 
+class DeliveredCheckpoint(DeliveredArchive):
+    """The newest checkpoint of an attempt that came to no adapter, as an archive at its address."""
+
+    name: str = Field(pattern=r"^checkpoint-[0-9]{1,12}$")
+
+
 class DeliveredResult(_Answer):
     """`result.json`, written last where a store takes the artifact: how the attempt ended."""
 
@@ -226,6 +237,8 @@ class DeliveredResult(_Answer):
     advice: str | None = None
     archive: DeliveredArchive | None = None
     """Null when there is no artifact."""
+    checkpoint: DeliveredCheckpoint | None = None
+    """Null when none was put."""
     files: dict[str, _Sha256] = Field(default_factory=dict)
     """Artifact file -> sha256, as the worker said."""
     facts: dict[str, JsonValue] = Field(default_factory=dict)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from podtune.core.plan import Plan
 from podtune.core.states import Desired, JobPhase, Outcome
@@ -37,6 +37,23 @@ class TerminationProof(BaseModel):
     """Processes that had to be ended (0: it had ended by itself)."""
     absent_at: datetime
     method: str
+    unsought: bool = False
+    """Whether an order's answer was lost and nobody looked while its machine may have come and gone."""
+
+
+class Requote(BaseModel):
+    """What a job will cost by what was measured on its machine, beside what the plan said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: datetime
+    steps: int = Field(ge=1)
+    """Measured optimizer steps it follows from."""
+    seconds_per_step: float = Field(gt=0)
+    usd: Decimal
+    """Of the whole job, what was spent before included."""
+    ends_at: datetime
+    """When it will be done."""
 
 
 class Job(BaseModel):
@@ -78,9 +95,28 @@ class Job(BaseModel):
     error_message: str | None = None
     advice: str | None = None
     proof: TerminationProof | None = None
+    run: int = Field(default=1, ge=1)
+    """How often it was begun by a person: submitted, then resumed. Each run has one outcome."""
+    recoveries: int = Field(default=0, ge=0)
+    """How often this run has gone on by itself on another machine."""
+    recovering: str | None = None
+    """Why its machine is ended to go on with another (an error code); the job has no outcome then."""
+    warned_at: datetime | None = None
+    """When most of the ceiling was spent."""
+    requote: Requote | None = None
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None
+    host: str | None = None
+    """The machine whose processes run it; None for a rented job."""
+    tenant: str | None = None
+    """Whose it is among the gateway's callers; None for this machine's own user."""
+    holder: str | None = None
+    """Which driver drives it."""
+    token: int = Field(default=0, ge=0)
+    """Grows with every change of holder; a write with an older one is refused."""
+    version: int = Field(default=1, ge=1)
+    """Grows with every write."""
 
     @property
     def is_finished(self) -> bool:
@@ -89,13 +125,18 @@ class Job(BaseModel):
 
     @property
     def is_leaving(self) -> bool:
-        """Whether its outcome is settled and only the end is left."""
+        """Whether its machine, if it has one, is not wanted any more."""
         return self.phase in (JobPhase.TERMINATING, JobPhase.NOTIFYING, JobPhase.DONE)
 
     @property
     def is_rented(self) -> bool:
         """Whether it runs on a machine that costs money."""
         return self.plan.price is not None
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether its order waits in a queue, free of charge, until a machine takes it."""
+        return self.plan.spec.where.on.has_queue
 
     def unproved_since(self, now: datetime, alarm_s: float) -> datetime | None:
         """Since when a machine nobody wants has not been proved gone; None before the alarm."""
@@ -117,3 +158,9 @@ class WorkerOrder(BaseModel):
     validation_file: str | None
     models_dir: str
     """Where converted base models are kept."""
+
+    @field_validator("plan")
+    @classmethod
+    def _untold(cls, plan: Plan) -> Plan:
+        """A worker calls nobody: an address that may hold a secret does not travel."""
+        return plan.with_callback(None)

@@ -47,6 +47,8 @@ class Offer(BaseModel):
     cuda: tuple[str, ...] = ()
     """CUDA versions of hosts that have it, such as `12.8`."""
     fetched_at: datetime
+    idle_s: int = Field(default=0, ge=0)
+    """Seconds that are billed after the work: a worker of a queue waits for the next job."""
     is_snapshot: bool = False
     """Read from a stored catalogue, as old as `fetched_at` says."""
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from podtune.core.dataset import DatasetReport
 from podtune.core.offer import Offer
-from podtune.core.spec import TrainingSpec
+from podtune.core.spec import CALLBACK, TrainingSpec
 
 
 class _Part(BaseModel):
@@ -234,6 +234,8 @@ class PriceEstimate(_Part):
     max_hours: float = Field(gt=0)
     """Longest life of this job's machines: stated, or what the ceiling pays on the rung that costs
     least an hour. The ceiling ends the life of a dearer one sooner: `life_hours`."""
+    reserve_s: float = Field(default=0, ge=0)
+    """Kept back of the ceiling, in seconds of a machine's price, for one that outlives its deadline."""
 
     @property
     def first(self) -> Rung:
@@ -243,7 +245,9 @@ class PriceEstimate(_Part):
     def life_hours(self, rung: Rung) -> float:
         """How long a machine of this rung may live, if no other was rented before."""
         hourly = rung.offer.hourly
-        return min(self.max_hours, float(self.max_usd / hourly)) if hourly else self.max_hours
+        if not hourly:
+            return self.max_hours
+        return max(0.0, min(self.max_hours, float(self.max_usd / hourly) - self.reserve_s / 3600))
 
 
 class Plan(_Part):
@@ -290,6 +294,16 @@ class Plan(_Part):
             del rung["offer"]["fetched_at"], rung["offer"]["is_snapshot"]
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def with_callback(self, url: str | None) -> "Plan":
+        """The same with another callback address or none, for those who may not see a secret in it."""
+        if self.spec.deliver.callback_url is None:
+            return self
+        fields = tuple(
+            note.model_copy(update={"value": url}) if note.path == CALLBACK else note
+            for note in self.fields
+        )
+        return self.model_copy(update={"spec": self.spec.with_callback(url), "fields": fields})
 
     def note(self, path: str) -> FieldNote | None:
         """The note on one field of the spec."""

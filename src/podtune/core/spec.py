@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 AUTO: Final = "auto"
+CALLBACK: Final = "deliver.callback_url"
 Auto = Literal["auto"]
 
 
@@ -218,6 +219,11 @@ class Place(StrEnum):
         """Whether it costs money."""
         return self is not Place.LOCAL
 
+    @property
+    def has_queue(self) -> bool:
+        """Whether the work waits for a machine, free of charge, and not a machine for the work."""
+        return self is Place.RUNPOD_SERVERLESS
+
 
 class WhereSpec(SpecPart):
     """The machine, and the limits on its money and time."""
@@ -250,6 +256,8 @@ class WhereSpec(SpecPart):
     """Disk of a rented machine at `/workspace`: base model, libraries, checkpoints."""
     volume: str | None = None
     """Id of a network volume to mount there instead; the machine is then in its data centre."""
+    endpoint: str | None = None
+    """Id of the serverless endpoint whose workers train."""
     max_usd: float | None = Field(default=None, ge=0)
     """Ceiling of the whole job; nothing is spent without one."""
     max_hours: float | None = Field(default=None, gt=0)
@@ -269,6 +277,8 @@ class DeliverSpec(SpecPart):
     or `supabase://bucket/path`; without it the artifact stays with the job."""
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,95}$")
     callback_url: str | None = None
+    """An https address that is told how the job ended, by a signed message that is tried again for a
+    day."""
     public: bool = False
     """Whether everybody may see the model repository of `to`; asked again before it happens."""
     export: tuple[str, ...] = ()
@@ -298,6 +308,11 @@ class TrainingSpec(SpecPart):
     where: WhereSpec = WhereSpec()
     deliver: DeliverSpec = DeliverSpec()
     evaluate: EvaluateSpec = EvaluateSpec()
+
+    def with_callback(self, url: str | None) -> "TrainingSpec":
+        """The same with another `deliver.callback_url`; what leaves this installation has none."""
+        deliver = self.deliver.model_copy(update={"callback_url": url})
+        return self.model_copy(update={"deliver": deliver})
 
 
 def field_paths() -> tuple[str, ...]:

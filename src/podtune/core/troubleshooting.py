@@ -63,15 +63,33 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         "no_cuda",
         "no CUDA device on a machine with a GPU; OCI runtime create failed",
         "the host's driver is older than the image's CUDA, or the host is broken",
-        "hosts are asked for by the image's CUDA version; the card is tried before training",
+        "hosts are asked for by the image's CUDA version; the card is tried before training; the next "
+        "machine of the plan's ladder is taken",
         "`podtune resume JOB` takes another machine; avoid the card with --set where.gpu_avoid=...",
     ),
     Trouble(
         "boot_timeout",
         "the pod stays in initialising",
         "no GPU behind the offer, a bad host, or an image that cannot be pulled",
-        "ended after PODTUNE_BOOT_LIMIT_S, with proof that it is gone",
+        "ended after PODTUNE_BOOT_LIMIT_S, with proof that it is gone; then the next machine of the "
+        "plan's ladder is taken",
         "`podtune resume JOB` takes another machine; --set where.region=... tries another data centre",
+    ),
+    Trouble(
+        "crash_loop",
+        "the pod's log shows the same start of the container again and again",
+        "the image does not fit the host, or its command ends at once; RunPod starts it again and bills",
+        "ended at the third start without a word, with proof that it is gone; then the next machine "
+        "of the plan's ladder is taken",
+        "leave where.image at auto; `podtune logs JOB` shows the log",
+    ),
+    Trouble(
+        "price_rose",
+        "a pod costs more than the plan said",
+        "RunPod's prices changed between the plan and the order",
+        "a dearer machine is kept where the ceiling pays for it until its deadline; else it is ended at "
+        "once, with proof, and the next machine of the plan's ladder is taken",
+        "submit it again: the plan is made anew, with the prices of then",
     ),
     Trouble(
         "no_capacity",
@@ -105,15 +123,24 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         "worker_lost",
         "the pod ran and ended without a result",
         "the machine was taken away, ran out of memory, or somebody ended it",
-        "the last sealed checkpoint is kept; the machine is ended, with proof",
-        "`podtune resume JOB` goes on from the last checkpoint",
+        "the machine is ended, with proof; another one goes on from the last sealed checkpoint, "
+        "PODTUNE_MAX_RECOVERIES times at most, within ceiling and hours",
+        "nothing; after that `podtune resume JOB` goes on from the last checkpoint",
     ),
     Trouble(
         "timed_out",
         "the training is cut off",
-        "where.max_hours, or what the ceiling pays, has passed",
+        "where.max_hours have passed",
         "a checkpoint is saved before the end",
-        "`podtune resume JOB` goes on; plan with --budget or where.max_hours as the plan's p90 says",
+        "`podtune resume JOB` goes on; plan with where.max_hours as the plan's p90 says",
+    ),
+    Trouble(
+        "over_budget",
+        "the training ends before its last step, near the ceiling",
+        "what the ceiling pays is used up, but for what is kept back for the machine's end",
+        "said at four fifths of the ceiling, and as soon as measured steps show it; a checkpoint is "
+        "saved before the end",
+        "submit it again with a higher --budget, as the plan's p90 says",
     ),
     Trouble(
         "out_of_memory",
@@ -130,6 +157,32 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         "leave where.region away, or name the volume's own data centre",
     ),
     Trouble(
+        "crash_loop",
+        "Endpoint shows Unhealthy; its jobs stay IN_QUEUE while workers start again and again",
+        "the worker's container ends as it starts: a wrong image or architecture, too little disk or "
+        "memory, a driver older than the image's CUDA",
+        "told apart from a lack of free cards by the workers' states, within a minute; the workers' own "
+        "last log lines are shown, without keys; the job is taken back",
+        "do what the last lines say; `podtune runpod image` builds the image anew, `podtune runpod "
+        "deploy` hands it out, `podtune runpod verify` tries it",
+    ),
+    Trouble(
+        "workers_max_0",
+        "Endpoint is Ready, and a job stays IN_QUEUE for ever",
+        "RunPod has set its workers to none, as it does after 7 days without a job",
+        "no job is sent to it",
+        "`podtune runpod deploy` with the same options sets them again",
+    ),
+    Trouble(
+        "model_not_found",
+        "Model loading fails on a serverless worker; the model is missing on the volume",
+        "the volume is not attached to the endpoint, was filled under another path, or holds another model",
+        "/runpod-volume, /workspace, MODEL_PATH and the caches are looked at, whichever path a variable "
+        "names; the error lists every place, and whether a volume is attached",
+        "`podtune runpod cache MODEL` fills a volume and checks every file; `podtune runpod deploy "
+        "--volume ID` attaches it",
+    ),
+    Trouble(
         "",
         "the download shows no progress",
         "bars begin with the first bytes of a file",
@@ -137,7 +190,4 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         "`podtune watch JOB`",
     ),
 )
-"""In the order somebody meets them.
-
-An unhealthy endpoint, and a model that a volume lacks, come with serverless training.
-"""
+"""In the order somebody meets them. One error may have several causes, and then a row for each."""

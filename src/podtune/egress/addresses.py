@@ -133,7 +133,7 @@ def parse(url: str, policy: Policy) -> Target:
     target = _split(url, policy, any_port=False)
     if policy.allow and not any(_matches(target.host, entry) for entry in policy.allow):
         raise blocked(
-            f"{target.host!r} is not among the hosts this installation may fetch from",
+            f"{target.host!r} is not among the hosts this installation may reach",
             "ask the operator to add it to egress_allow_hosts",
         )
     if target.literal is not None:
@@ -220,7 +220,7 @@ def _split(url: str, policy: Policy, *, any_port: bool) -> Target:
     scheme = parts.scheme.lower()
     if scheme not in _STANDARD_PORTS or (scheme == "http" and not policy.http):
         raise blocked(
-            f"the scheme {scheme[:20]!r} is not permitted for addresses of data",
+            f"the scheme {scheme[:20]!r} is not permitted",
             "use an https address; an operator may permit http with egress_http",
         )
     if "@" in parts.netloc:

@@ -1,6 +1,7 @@
-"""Downloads from strangers: every hop checked, every byte counted, everything in bounded time.
+"""Downloads from strangers and messages to them: every hop checked, every byte counted, in bounded time.
 
     Egress(policy).download("https://files.example.org/rows.jsonl", folder / "rows.jsonl")
+    Egress(policy).post("https://app.example.org/hook", b"{}", [("Content-Type", "application/json")])
 
 A body is never decoded here: identity is asked for, and where a server compresses all the same, the
 bytes stay as they came and `Downloaded.encoding` says how. Unpacking, with its own bounds, is done
@@ -10,8 +11,7 @@ no error holds more of an address than scheme, host and path.
 
 import hashlib
 import ssl
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urljoin
 
 import httpcore2
 
+from podtune.core.clock import Monotonic, monotonic
 from podtune.core.errors import (
     NotFoundError,
     PodtuneError,
@@ -29,7 +30,7 @@ from podtune.core.errors import (
 from podtune.core.units import gib
 from podtune.egress import connection
 from podtune.egress.addresses import Policy, Target, blocked, check_answers, parse
-from podtune.egress.connection import Deadline, DeadlinePassedError, Limits, Resolver
+from podtune.egress.connection import Content, Deadline, DeadlinePassedError, Limits, Resolver
 
 MAX_REDIRECTS: Final = 3
 """For data; whatever else is asked for follows none."""
@@ -74,8 +75,18 @@ class Downloaded(NamedTuple):
     """Where it came from, after redirects."""
 
 
+class Answered(NamedTuple):
+    """What a receiver said to a message."""
+
+    status: int
+    retry_after: str
+    """The header of that name; "" without one."""
+    etag: str = ""
+    """What a store names the object it took; "" without one."""
+
+
 class Egress:
-    """Fetches under one policy. Holds no connection, cookie or credential between requests."""
+    """Fetches and sends under one policy. Holds no connection, cookie or credential between requests."""
 
     def __init__(
         self,
@@ -83,7 +94,7 @@ class Egress:
         *,
         limits: Limits | None = None,
         resolve: Resolver = connection.system_resolver,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Monotonic = monotonic,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Set up; nothing is opened.
@@ -139,16 +150,76 @@ class Egress:
             hint="give the address it leads to in the end",
         )
 
+    def post(self, url: str, data: bytes, headers: Sequence[tuple[str, str]]) -> Answered:
+        """POST a message once. Redirects are not followed, and the answer's body is not read.
+
+        Args:
+            url: From a user.
+            data: The body.
+            headers: What it is, and who says so; never a credential of ours.
+
+        Raises:
+            SpecError: `url_blocked`.
+            RequestError: `bad_certificate`.
+            FetchFailedError: the network, or the receiver's slowness; it may have arrived all the same.
+        """
+        deadline = Deadline(self._clock, self._limits.total_s)
+        target = parse(url, self.policy)
+        with self._answer(target, deadline, Content(data, headers)) as response:
+            return Answered(response.status, _header(response, "retry-after"))
+
+    def put(
+        self,
+        url: str,
+        file: Path,
+        headers: Sequence[tuple[str, str]],
+        on_progress: OnProgress | None = None,
+    ) -> Answered:
+        """PUT a file to an address once. Redirects are not followed, and the answer's body is not read.
+
+        Args:
+            url: From a user; signed as a rule.
+            file: Streamed, in flat memory.
+            headers: What it is, and what the signature asks for.
+            on_progress: Called as bytes go.
+
+        Raises:
+            SpecError: `url_blocked`.
+            RequestError: `bad_certificate`.
+            FetchFailedError: the network, or the receiver's slowness; it may have arrived all the same.
+            OSError: the file cannot be read.
+        """
+        deadline = Deadline(self._clock, self._limits.total_s)
+        target = parse(url, self.policy)
+        size = file.stat().st_size
+        content = Content(_pieces(file, size, on_progress), headers, size)
+        with self._answer(target, deadline, content, "PUT") as response:
+            return Answered(
+                response.status, _header(response, "retry-after"), _header(response, "etag")
+            )
+
     @contextmanager
-    def _answer(self, target: Target, deadline: Deadline) -> Generator[httpcore2.Response]:
-        """One hop: resolve, check, connect, ask."""
+    def _answer(
+        self,
+        target: Target,
+        deadline: Deadline,
+        content: Content | None = None,
+        method: str | None = None,
+    ) -> Generator[httpcore2.Response]:
+        """One hop: resolve, check, connect, ask; a POST where there is something to say."""
         answers = [str(target.literal)] if target.literal else self._resolved(target)
         addresses = check_answers(target, answers, self.policy)
         self._tls = self._tls or httpcore2.default_ssl_context()
         with (
             _as_ours(target, self._limits),
             connection.request(
-                "GET", target, addresses, deadline, tls=self._tls, limits=self._limits
+                method or ("POST" if content else "GET"),
+                target,
+                addresses,
+                deadline,
+                tls=self._tls,
+                limits=self._limits,
+                content=content,
             ) as response,
         ):
             yield response
@@ -275,6 +346,17 @@ def _check_status(target: Target, status: int) -> None:
 
 def _is_signed(query: str) -> bool:
     return any(key.lower() in _SIGNATURES for key, _ in parse_qsl(query, keep_blank_values=True))
+
+
+def _pieces(file: Path, size: int, on_progress: OnProgress | None) -> Generator[bytes]:
+    """A file in pieces of a MiB."""
+    done = 0
+    with file.open("rb") as stream:
+        while piece := stream.read(2**20):
+            yield piece
+            done += len(piece)
+            if on_progress is not None:
+                on_progress(done, size)
 
 
 def _encoding(target: Target, response: httpcore2.Response) -> str | None:

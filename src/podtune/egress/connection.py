@@ -8,14 +8,15 @@ client above it: that would rewrite signed paths, keep cookies and accept encodi
 
 import logging
 import socket
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpcore2
 
+from podtune.core.clock import Monotonic
 from podtune.egress.addresses import IPAddress, Target
 
 Resolver = Callable[[str, int], Sequence[str]]
@@ -40,6 +41,22 @@ class Limits:
     """Seconds for everything, redirects included."""
 
 
+class Content(NamedTuple):
+    """What a request carries."""
+
+    data: bytes | Iterator[bytes]
+    headers: Sequence[tuple[str, str]] = ()
+    """Besides those of every request."""
+    size_bytes: int | None = None
+    """Of data that comes in pieces."""
+
+    def length(self) -> int:
+        """Bytes in all."""
+        if isinstance(self.data, bytes):
+            return len(self.data)
+        return self.size_bytes or 0
+
+
 class DeadlinePassedError(httpcore2.TimeoutException):
     """The time for the whole transfer is over."""
 
@@ -51,7 +68,7 @@ class TooMuchSentError(httpcore2.NetworkError):
 class Deadline:
     """The moment by which a transfer must be through; every socket operation asks it."""
 
-    def __init__(self, clock: Callable[[], float], total_s: float) -> None:
+    def __init__(self, clock: Monotonic, total_s: float) -> None:
         self._clock = clock
         self._end = clock() + total_s
 
@@ -74,7 +91,7 @@ def system_resolver(host: str, port: int) -> Sequence[str]:
 
 
 @contextmanager
-def request(
+def request(  # noqa: PLR0913 - all that one request is made of
     method: str,
     target: Target,
     addresses: Sequence[IPAddress],
@@ -82,6 +99,7 @@ def request(
     *,
     tls: SSLContext,
     limits: Limits,
+    content: Content | None = None,
 ) -> Generator[httpcore2.Response]:
     """Send one request on a connection of its own; its body streams while the context is open.
 
@@ -92,6 +110,7 @@ def request(
         deadline: For connecting, sending and receiving together.
         tls: Whose certificates are trusted.
         limits: Timeouts of single operations.
+        content: What is sent; nothing by itself.
 
     Raises:
         httpcore2.NetworkError: it broke.
@@ -109,20 +128,26 @@ def request(
             ssl_context=tls, max_connections=1, retries=0, network_backend=backend
         ) as pool,
         pool.stream(
-            method, url, headers=_headers(target), extensions={"timeout": timeouts}
+            method,
+            url,
+            headers=_headers(target, content),
+            content=content.data if content else None,
+            extensions={"timeout": timeouts},
         ) as response,
     ):
         yield response
 
 
-def _headers(target: Target) -> list[tuple[str, str]]:
+def _headers(target: Target, content: Content | None) -> list[tuple[str, str]]:
     """All that is ever sent: nothing that could be forwarded to the wrong host."""
+    carried = [("Content-Length", str(content.length())), *content.headers] if content else []
     return [
         ("Host", target.authority),
         ("User-Agent", USER_AGENT),
         ("Accept", "*/*"),
         ("Accept-Encoding", "identity"),
         ("Connection", "close"),
+        *carried,
     ]
 
 

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
+from podtune.core.clock import utc_now
 from podtune.core.errors import SpecError
 
 EXPIRES_S: Final = 3600
@@ -97,7 +98,7 @@ def presign(
         raise SpecError(f"AWS_REGION: {credentials.region!r} is no region", code="bad_setting")
     base, path = _place(wanted, credentials)
     host = base.partition("://")[2]
-    query = sign_query(host, path, credentials, now or datetime.now(UTC), expires_s, method)
+    query = sign_query(host, path, credentials, now or utc_now(), expires_s, method)
     return f"{base}{path}?{query}"
 
 

@@ -13,6 +13,8 @@ _WIDE: Final = {"fp32": 32, "bf16": 16, "fp16": 16}
 
 BETA: Final[object] = TrainingOptions.model_fields["beta"].default
 
+_UNSAID: Final = (None, AUTO)
+
 _Rule = tuple[str, Callable[[TrainingSpec], object], str]
 
 _RULES: Final[Sequence[_Rule]] = (
@@ -90,6 +92,24 @@ _RULES: Final[Sequence[_Rule]] = (
             s.where.on.is_rented and not s.where.volume and s.where.volume_gb < LEAST_VOLUME_GB
         ),
         f"a pod needs a disk of {LEAST_VOLUME_GB} GB or more that outlives its container",
+    ),
+    (
+        "where.endpoint",
+        lambda s: s.where.endpoint is not None and not s.where.on.has_queue,
+        "only with where.on=runpod-serverless",
+    ),
+    *(
+        (
+            f"where.{name}",
+            lambda s, name=name: s.where.on.has_queue and getattr(s.where, name) not in _UNSAID,
+            "the endpoint decides that: podtune runpod deploy",
+        )
+        for name in ("image", "registry_auth", "region", "volume")
+    ),
+    (
+        "where.keep_on_failure_min",
+        lambda s: s.where.on.has_queue and s.where.keep_on_failure_min,
+        "a serverless worker belongs to its endpoint and is not kept",
     ),
 )
 """Path, whether it contradicts the rest, and why."""

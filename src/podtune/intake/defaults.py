@@ -55,6 +55,7 @@ WHY: Final[Mapping[str, str]] = {
     "where.disk_gb": "room for libraries and the base model",
     "where.volume_gb": "room for checkpoints",
     "where.volume": "none",
+    "where.endpoint": "none: no serverless one is meant",
     "where.max_usd": "nothing is spent on this machine",
     "where.max_hours": "no limit on this machine",
     "where.deadline": "none",

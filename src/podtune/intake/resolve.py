@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from podtune.core.errors import NotFoundError, SpecError, UnsupportedError
 from podtune.core.plan import FieldNote, Origin
 from podtune.core.request import TrainingRequest
-from podtune.core.spec import AUTO, Place, TrainingSpec, field_paths, flatten, nest, text_fields
+from podtune.core.spec import AUTO, TrainingSpec, field_paths, flatten, nest, text_fields
 from podtune.intake import specfile
+from podtune.intake.callback import refuse_bad_callback
 from podtune.intake.contradictions import refuse_contradictions
 from podtune.intake.defaults import DEFAULT_BASE_MODEL, SUGGESTED_MODEL, WHY, WHY_RENTED
 
@@ -36,8 +37,8 @@ def resolve(request: TrainingRequest) -> Resolved:
     """Validate what was stated and fill the gaps.
 
     Raises:
-        SpecError: an unknown field or a value out of range, all of them at once; or fields that
-            contradict each other.
+        SpecError: an unknown field or a value out of range, all of them at once; fields that
+            contradict each other; or a callback address that is none.
         UnsupportedError: a known field asks for something that is not built yet.
     """
     stated = _with_columns(request.stated)
@@ -53,6 +54,7 @@ def resolve(request: TrainingRequest) -> Resolved:
         raise _spec_error(error) from error
     refuse_unbuilt(spec)
     refuse_contradictions(spec)
+    refuse_bad_callback(spec)
     _refuse_unnamed_model(spec, stated)
     why = {**WHY, **WHY_RENTED} if spec.where.on.is_rented else WHY
     notes = {
@@ -158,11 +160,6 @@ def refuse_unknown(stated: Mapping[str, object]) -> None:
 
 _UNBUILT: Final[Sequence[tuple[str, Callable[[TrainingSpec], object], str]]] = (
     (
-        "where.on",
-        lambda s: s.where.on is Place.RUNPOD_SERVERLESS,
-        "serverless endpoints are not built yet; use --on runpod or local",
-    ),
-    (
         "where.nodes",
         lambda s: s.where.on.is_rented and s.where.nodes > 1,
         "several rented machines together are not built yet; use where.count",
@@ -172,7 +169,6 @@ _UNBUILT: Final[Sequence[tuple[str, Callable[[TrainingSpec], object], str]]] = (
         lambda s: not s.where.on.is_rented and s.deliver.store != "direct",
         "only for rented machines; deliver.to says where the adapter goes",
     ),
-    ("deliver.callback_url", lambda s: s.deliver.callback_url, "callbacks are not built yet"),
     ("deliver.export", lambda s: s.deliver.export, "exports are not built yet"),
     ("deliver.delete_after", lambda s: s.deliver.delete_after, "not built yet"),
     ("where.deadline", lambda s: s.where.deadline, "not built yet; use where.max_hours"),

@@ -81,11 +81,20 @@ def is_named(offer: Offer, name: str) -> bool:
 
     `A100` means every A100, `A100 SXM` one of them; `RTX A6000` is no `RTX 6000 Ada`.
     """
-    exact = {" ".join(_words(text)) for text in (offer.gpu, offer.name)}
-    asked = _words(name)
+    return means(name, (offer.gpu, offer.name), offer.vram_gib)
+
+
+def means(asked_name: str, names: tuple[str, ...], memory_gb: float) -> bool:
+    """Whether a name means a card that is called so and has so much memory; see `is_named`.
+
+    >>> means("A100 80GB", ("NVIDIA A100-SXM4-80GB", "A100 SXM"), 80)
+    True
+    """
+    exact = {" ".join(_words(text)) for text in names}
+    asked = _words(asked_name)
     if " ".join(asked) in exact:
         return True
-    there = {*_words(offer.gpu), *_words(offer.name), f"{offer.vram_gib:g}gb"}
+    there = {word for text in names for word in _words(text)} | {f"{memory_gb:g}gb"}
     return bool(asked) and set(asked) <= there
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+from podtune.core.limits import DEFAULTS, Limits
 from podtune.core.offer import Offer
 from podtune.core.plan import FieldNote, Plan, PriceEstimate, Rung
 from podtune.core.units import plural
@@ -33,8 +34,15 @@ MOST_HOURS: Final = 24.0
 costs a day at most."""
 
 
-def rented(given: PlanInput, offers: Sequence[Offer], wishes: gpu_choice.Wishes) -> Plan:
+def rented(
+    given: PlanInput,
+    offers: Sequence[Offer],
+    wishes: gpu_choice.Wishes,
+    limits: Limits = DEFAULTS,
+) -> Plan:
     """The plan of a rented job, with its ladder and its price.
+
+    `limits` are those the job is driven with: what they keep back of ceiling and hours has to be there.
 
     Raises:
         SpecError: an unknown card; nothing fits; nothing under the ceiling or within the hours;
@@ -47,18 +55,18 @@ def rented(given: PlanInput, offers: Sequence[Offer], wishes: gpu_choice.Wishes)
     if not possible:
         raise refusals.nothing_fits(verdicts)
     within = [v for v in possible if rung_in(v).hours_p50 <= _hours_stated(given)]
-    if not within:
+    if not within or 3600 * _hours_stated(given) <= limits.upload_reserve_s:
         raise refusals.too_slow(possible, _hours_stated(given))
     ceiling = _ceiling(given)
     if ceiling is None:
         raise refusals.budget_needed(_first(within), within)
-    affordable = [v for v in within if rung_in(v).usd_p50 <= ceiling]
+    affordable = [v for v in within if price.least_ceiling(rung_in(v), limits) <= ceiling]
     if not affordable or ceiling < LEAST_CEILING:
-        raise refusals.over_ceiling(within, ceiling)
+        raise refusals.over_ceiling(within, ceiling, limits)
     first = _first(affordable)
     rungs = _rungs(given, decided, first, affordable)
-    within_limits = [rung for rung in rungs if rung.usd_p50 <= ceiling]
-    plan = _promised(given, first, within_limits, ceiling)
+    within_limits = [rung for rung in rungs if price.least_ceiling(rung, limits) <= ceiling]
+    plan = _promised(given, first, within_limits, ceiling, limits)
     words = _no_rungs(given, affordable, within_limits)
     return plan.model_copy(update={"warnings": (*plan.warnings, *words)})
 
@@ -108,14 +116,19 @@ def _no_rungs(
     )
 
 
-def _promised(given: PlanInput, first: Verdict, rungs: Sequence[Rung], ceiling: Decimal) -> Plan:
+def _promised(
+    given: PlanInput, first: Verdict, rungs: Sequence[Rung], ceiling: Decimal, limits: Limits
+) -> Plan:
     """The settled plan with its ladder; device and time are the first rung's."""
     plan, top = first.plan, rungs[0]
     assert plan is not None
     answers = planning.answers_of(plan.spec, given.validation_rows)
     time, _ = planning.timed(given, plan.spec, plan.schedule, top.device, answers=answers)
     estimate = PriceEstimate(
-        ladder=tuple(rungs), max_usd=ceiling, max_hours=_max_hours(given, rungs, ceiling)
+        ladder=tuple(rungs),
+        max_usd=ceiling,
+        max_hours=_max_hours(given, rungs, ceiling, limits),
+        reserve_s=limits.overrun_reserve_s,
     )
     return plan.model_copy(
         update={
@@ -123,7 +136,7 @@ def _promised(given: PlanInput, first: Verdict, rungs: Sequence[Rung], ceiling: 
             "time": time,
             "price": estimate,
             "fields": tuple(_with_ladder(note, estimate) for note in plan.fields),
-            "warnings": (*plan.warnings, *_warnings(estimate)),
+            "warnings": (*plan.warnings, *_warnings(estimate, limits)),
         }
     )
 
@@ -142,14 +155,15 @@ def _with_ladder(note: FieldNote, estimate: PriceEstimate) -> FieldNote:
     return note
 
 
-def _warnings(estimate: PriceEstimate) -> list[str]:
+def _warnings(estimate: PriceEstimate, limits: Limits) -> list[str]:
     """What somebody should know of the money before they approve."""
     first, words = estimate.first, list[str]()
-    if first.usd_p90 > estimate.max_usd:
+    needed = first.usd_p90 + price.kept(first.offer, limits)
+    if needed > estimate.max_usd:
         words.append(
             f"one job in ten or more would pass the ceiling of {price.money(estimate.max_usd)}: "
             f"{price.money(first.usd_p90)} at p90; there the adapter is saved as far as it is "
-            f"trained (--budget {price.suggested_ceiling(first.usd_p90)} leaves room)"
+            f"trained (--budget {price.suggested_ceiling(needed)} leaves room)"
         )
     elif first.hours_p90 > estimate.life_hours(first):
         words.append(
@@ -169,12 +183,14 @@ def _warnings(estimate: PriceEstimate) -> list[str]:
     return words
 
 
-def _max_hours(given: PlanInput, rungs: Sequence[Rung], ceiling: Decimal) -> float:
+def _max_hours(given: PlanInput, rungs: Sequence[Rung], ceiling: Decimal, limits: Limits) -> float:
     """Longest life of a machine: stated, or what the ceiling pays where an hour costs least."""
     if given.spec.where.max_hours is not None:
         return given.spec.where.max_hours
     least = min(rung.offer.hourly for rung in rungs)
-    return min(MOST_HOURS, float(ceiling / least)) if least else MOST_HOURS
+    if not least:
+        return MOST_HOURS
+    return min(MOST_HOURS, float(ceiling / least) - limits.overrun_reserve_s / 3600)
 
 
 def _hours_stated(given: PlanInput) -> float:

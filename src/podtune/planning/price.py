@@ -8,6 +8,7 @@ import math
 from decimal import ROUND_UP, Decimal
 from typing import Final, NamedTuple
 
+from podtune.core.limits import Limits
 from podtune.core.offer import Offer, Stock
 from podtune.core.plan import BaseModelFacts, Device, Rung, TimeEstimate
 
@@ -120,9 +121,15 @@ def volume_gb(facts: BaseModelFacts, adapter_parameters: int) -> int:
     return math.ceil(1.2 * (held / 1e9 + LIBRARIES_GB))
 
 
-def seconds(time: TimeEstimate, moved: Traffic, *, measured: bool) -> Range:
-    """Seconds that are billed."""
-    fixed = [START_S, INSTALL_S, END_S]
+def seconds(
+    time: TimeEstimate, moved: Traffic, *, measured: bool, idle_s: float | None = None
+) -> Range:
+    """Seconds that are billed.
+
+    `idle_s`: how long a worker of a queue stays after the job; its image has all libraries. None of a machine
+    of the job's own.
+    """
+    fixed = [START_S, INSTALL_S, END_S] if idle_s is None else [START_S, Range(idle_s, idle_s)]
     fixed += [
         Range(size / speed.p50, size / speed.p90)
         for size, speed in (
@@ -135,6 +142,15 @@ def seconds(time: TimeEstimate, moved: Traffic, *, measured: bool) -> Range:
     p50 = time.training_s + time.around_s + sum(part.p50 for part in fixed)
     p90 = slow * time.training_s + AROUND_P90 * time.around_s + sum(part.p90 for part in fixed)
     return Range(p50, p90)
+
+
+def tail_s(time: TimeEstimate, adapter_parameters: int) -> float:
+    """Seconds from the last step to a machine that is billed no more, p50.
+
+    Half of what is around a training comes behind it: the second load of the model, and the answers after.
+    """
+    fetched = ADAPTER_BYTES_PER_PARAMETER * adapter_parameters / FETCHED_BYTES_PER_S.p50
+    return time.around_s / 2 + fetched + END_S.p50
 
 
 def rung(offer: Offer, device: Device, billed: Range) -> Rung:
@@ -157,6 +173,20 @@ def dollars(hourly: Decimal, seconds: float) -> Decimal:
     """
     cost = hourly * Decimal(math.ceil(seconds)) / 3600
     return cost.quantize(CENT_PART, rounding=ROUND_UP)
+
+
+def kept(offer: Offer, limits: Limits) -> Decimal:
+    """Dollars of a ceiling that are kept back for a machine that outlives its deadline."""
+    return dollars(offer.hourly, limits.overrun_reserve_s)
+
+
+def least_ceiling(rung: Rung, limits: Limits) -> Decimal:
+    """The least ceiling under which a rung is ordered: its p50, and what is kept back on top.
+
+    No machine is ordered that lives no longer than it takes to bring its work away (`workflow.rental`).
+    """
+    shortest = dollars(rung.offer.hourly, limits.upload_reserve_s + 1)
+    return max(rung.usd_p50, shortest) + kept(rung.offer, limits)
 
 
 def score(rung: Rung) -> Decimal:
@@ -184,6 +214,25 @@ def money(amount: Decimal | float) -> str:
     """
     exact = Decimal(str(amount))
     return f"${exact.quantize(Decimal('0.01'), rounding=ROUND_UP):,}"
+
+
+def quote_error(cost: Decimal, quoted: Decimal) -> float | None:
+    """By how much a cost is off what was quoted, as a share of the quote; None where nothing was quoted.
+
+    >>> quote_error(Decimal("0.30"), Decimal("0.25"))
+    0.2
+    """
+    return round(float((cost - quoted) / quoted), 4) if quoted > 0 else None
+
+
+def off_by(error: float) -> str:
+    """A quote error as people read it.
+
+    >>> off_by(0.2), off_by(-0.051), off_by(0.001)
+    ('20 % more', '5 % less', 'just that')
+    """
+    percent = round(100 * abs(error))
+    return f"{percent:,} % {'more' if error > 0 else 'less'}" if percent else "just that"
 
 
 def hours(amount: float) -> str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from podtune.core.errors import SpecError
+from podtune.core.limits import Limits
 from podtune.planning import gpu_choice, price
 from podtune.planning.survey import Verdict, in_words, rung_in, table
 
@@ -43,13 +44,14 @@ def nothing_fits(verdicts: Sequence[Verdict]) -> SpecError:
     )
 
 
-def over_ceiling(verdicts: Sequence[Verdict], ceiling: Decimal) -> SpecError:
+def over_ceiling(verdicts: Sequence[Verdict], ceiling: Decimal, limits: Limits) -> SpecError:
     """Even the cheapest costs more than the ceiling: say what it costs."""
-    cheapest = min(verdicts, key=lambda v: rung_in(v).usd_p50)
-    suggested = price.suggested_ceiling(rung_in(cheapest).usd_p90)
+    cheapest = min(verdicts, key=lambda v: price.least_ceiling(rung_in(v), limits))
+    kept = price.kept(cheapest.offer, limits)
+    suggested = price.suggested_ceiling(rung_in(cheapest).usd_p90 + kept)
     return SpecError(
         f"the ceiling of {price.money(ceiling)} is too low: the cheapest that fits is "
-        f"{in_words(cheapest)}",
+        f"{in_words(cheapest)}, and {price.money(kept)} are kept back for the machine's end",
         code="ceiling_too_low",
         hint=f"--budget {suggested}, or less work: fewer --epochs, --minutes, a smaller model",
         context={

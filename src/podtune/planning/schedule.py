@@ -167,22 +167,32 @@ def _epochs(tokens: int, method: Method) -> Decision:
     return Decision(1, f"one pass: {tokens:,} tokens are plenty")
 
 
-def _learning_rate(given: Conditions) -> Decision:
-    """10x the rate of full fine-tuning, falling with width; a tenth of it for preferences.
+def learning_rate(width: int, method: Method, *, full: bool = False) -> Decision:
+    """The peak learning rate where nobody says one, and why.
+
+    10x the rate of full fine-tuning, falling with width; a tenth of it for preferences.
+
+    Args:
+        width: The model's hidden size.
+        method: What is learnt.
+        full: Whether every weight is trained, and no adapter.
 
     Sources: Schulman et al. 2025, "LoRA Without Regret": 5e-5 x 10 x (2000 / hidden)^0.781, here
     kept within 1e-4 .. 1e-3 and rounded to two digits. DPO: Rafailov et al. 2023 (1e-6, all
     weights) and the Zephyr recipes (Tunstall et al. 2023, 5e-7, all weights; 5e-6 with QLoRA at a
     width of 4,096) stand a tenth or more below their fine-tuning.
     """
-    width = given.facts.hidden_size
     rate = min(1e-3, max(1e-4, 5e-5 * 10 * (2000 / width) ** 0.781))
     why = f"by the model's width {width} (LoRA Without Regret, 2025)"
-    if given.full:
+    if full:
         rate, why = rate / 10, f"a tenth of an adapter's, {why}"
-    if given.method.is_preference:
+    if method.is_preference:
         rate, why = rate / 10, f"a tenth of fine-tuning's: preferences need less; {why}"
     return Decision(float(f"{rate:.1e}"), why)
+
+
+def _learning_rate(given: Conditions) -> Decision:
+    return learning_rate(given.facts.hidden_size, given.method, full=given.full)
 
 
 def _packing(options: TrainingOptions, given: Conditions, per_step: int) -> Decision:

@@ -85,7 +85,9 @@ def priced(given: PlanInput, plan: Plan, offer: Offer, device: Device) -> Rung:
         data_bytes=given.report.size_bytes,
         adapter_parameters=plan.memory.adapter_parameters,
     )
-    return price.rung(offer, device, price.seconds(time, moved, measured=measured))
+    idle_s = offer.idle_s if given.spec.where.on.has_queue else None
+    billed = price.seconds(time, moved, measured=measured, idle_s=idle_s)
+    return price.rung(offer, device, billed)
 
 
 def rung_in(verdict: Verdict) -> Rung:

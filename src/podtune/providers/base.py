@@ -1,6 +1,6 @@
 """The seam every provider fills, and the types that cross it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -36,10 +36,24 @@ class Machine(NamedTuple):
     """Least CUDA version of the host, such as `12.8`."""
     ssh: bool = False
     """Whether a shell may be opened on it."""
+    vcpus: int = 0
+    """Virtual cores of a machine without a card, whose flavour is `offer.gpu`; 0 where there is a card."""
+
+
+class QueuedWork(NamedTuple):
+    """A job for an endpoint's queue."""
+
+    endpoint: str
+    given: object
+    """The handler's input. RunPod keeps it and shows it to whoever may read the account."""
+    run_s: int
+    """How long a worker may work on it."""
+    life_s: int
+    """From its submission to its deletion, waiting or running."""
 
 
 class LaunchRequest(NamedTuple):
-    """What to start, under a unique name: on this machine the worker on a job's folder, else `machine`."""
+    """What to start, under a unique name: on this machine the worker on a job's folder, else what is ordered."""
 
     name: str
     folder: Path
@@ -47,6 +61,9 @@ class LaunchRequest(NamedTuple):
     """On this machine, added to the provider's own allow-list; of a rented one, all it is given (and
     readable by whoever may read the account: no secret belongs here)."""
     machine: Machine | None = None
+    queued: QueuedWork | None = None
+    confirm: Callable[[], None] = lambda: None
+    """Called at the last moment before anything is made; what it raises stops that, and nothing was made."""
 
 
 class InstanceState(StrEnum):

@@ -10,6 +10,9 @@ from podtune.core.errors import CredentialsError
 HUB_URL: Final = "https://huggingface.co"
 """The Hub; `HF_ENDPOINT` names another."""
 
+OPENAI_URL: Final = "https://api.openai.com/v1"
+"""The hosted fine-tuning API; `OPENAI_BASE_URL` names another. The SDK's default (openai 3.54.0, 2026-11-23)."""
+
 SUPABASE_BUCKET: Final = "lora-models"
 """Where adapters go when nobody names a bucket: specification B's."""
 

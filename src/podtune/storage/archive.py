@@ -109,6 +109,7 @@ def unpack(
     sha256: str | None = None,
     max_files: int = MAX_FILES,
     max_bytes: int = MAX_BYTES,
+    compressed: bool = True,
 ) -> tuple[str, ...]:
     """Unpack an archive into a new folder: the whole of it or nothing.
 
@@ -117,11 +118,12 @@ def unpack(
     at the target. What is declared and what is really there both count.
 
     Args:
-        archive: A gzip-compressed tar; it may come from anywhere.
+        archive: A tar; it may come from anywhere.
         target: A folder that is absent or empty.
         sha256: What the archive's own checksum must be.
         max_files: Members allowed.
         max_bytes: Unpacked bytes allowed, headers included.
+        compressed: Whether by gzip; a bundle is not.
 
     Returns:
         Names of the files, in the archive's order.
@@ -141,7 +143,7 @@ def unpack(
             _refuse_another(raw, sha256)
             staged = Path(temporary) / "artifact"
             staged.mkdir()
-            with _damage_is_ours(archive), igzip.IGzipFile(fileobj=raw, mode="rb") as plain:
+            with _damage_is_ours(archive), _plain(raw, compressed) as plain:
                 stream = _Forward(plain, max_bytes)
                 names = _extract(stream, staged, max_files)
                 _refuse_trailing(stream)
@@ -154,6 +156,12 @@ def unpack(
             code="copy_failed",
         ) from error
     return names
+
+
+def _plain(
+    raw: IO[bytes], compressed: bool
+) -> contextlib.AbstractContextManager[gzip.GzipFile | IO[bytes]]:
+    return igzip.IGzipFile(fileobj=raw, mode="rb") if compressed else contextlib.nullcontext(raw)
 
 
 class _Sink(io.RawIOBase):
@@ -241,7 +249,7 @@ class _Forward(io.RawIOBase):
     over the bound is refused before memory is asked for.
     """
 
-    def __init__(self, stream: gzip.GzipFile, limit: int) -> None:
+    def __init__(self, stream: gzip.GzipFile | IO[bytes], limit: int) -> None:
         self._stream, self._limit, self._at = stream, limit, 0
 
     def readable(self) -> bool:

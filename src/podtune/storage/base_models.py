@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from podtune.core.errors import NotFoundError, SpecError
+from podtune.core.errors import (
+    CredentialsError,
+    ForbiddenError,
+    NotFoundError,
+    SpecError,
+    UnavailableError,
+)
+from podtune.core.form_fields import model_name
 from podtune.core.spec import BaseModelSpec, ModelSource
 from podtune.storage import hub
 
@@ -51,18 +58,28 @@ class Located(NamedTuple):
     """Gated or private on the Hub: whoever fetches it needs a token."""
 
 
-def locate(spec: BaseModelSpec, models_dir: Path, *, prefer_package: bool = False) -> Located:
+def locate(
+    spec: BaseModelSpec,
+    models_dir: Path,
+    *,
+    prefer_package: bool = False,
+    as_stranger: bool = False,
+) -> Located:
     """Find a base model without downloading its weights.
 
     Args:
         spec: Name, revision and source asked for.
         models_dir: Where converted models are kept.
         prefer_package: Take the packaged copy before asking the Hub (nobody named the model).
+        as_stranger: Find only what everybody finds: no folder of this machine, nothing that a token opens.
 
     Raises:
+        ForbiddenError: code `operator_only`: a stranger asked for a folder, or for a gated model.
         NotFoundError: nothing of that name where it was looked for (all places are named).
         SpecError: a folder that holds no model.
     """
+    if as_stranger:
+        _refuse_folder(spec)
     path = Path(spec.name).expanduser()
     if spec.source is ModelSource.PATH or path.is_dir() or spec.name.startswith((".", "/", "~")):
         return _folder(path, spec)
@@ -80,17 +97,13 @@ def locate(spec: BaseModelSpec, models_dir: Path, *, prefer_package: bool = Fals
     if spec.source is ModelSource.PACKAGE:
         raise SpecError(f"only {PACKAGE_MODEL} comes in a package, not {spec.name!r}")
     try:
-        model = hub.find(spec.name, spec.revision)
+        model = _of_everybody(spec) if as_stranger else hub.find(spec.name, spec.revision)
     except hub.HubUnreachableError as error:
         fall_back = packaged and spec.source is not ModelSource.HUB
         found = _packaged(models_dir) if fall_back else None
         if found:
             return found
-        raise NotFoundError(
-            f"{spec.name!r} is in no cache here and the Hub cannot be reached: {error.message}",
-            code="model_not_found",
-            hint=f"give --model a folder, go online, or use the packaged one: --model {PACKAGE_MODEL}",
-        ) from error
+        raise _unreachable(spec.name, error, as_stranger=as_stranger) from error
     return Located(
         name=spec.name,
         revision=model.commit,
@@ -101,6 +114,59 @@ def locate(spec: BaseModelSpec, models_dir: Path, *, prefer_package: bool = Fals
         download_bytes=None if model.weights_here else model.download_bytes,
         is_restricted=model.is_restricted,
     )
+
+
+def _of_everybody(spec: BaseModelSpec) -> hub.HubModel:
+    """A model that the Hub shows to everybody.
+
+    Raises:
+        ForbiddenError: code `operator_only`: it is gated.
+        PodtuneError: as `hub.find`.
+    """
+    try:
+        return hub.find(spec.name, spec.revision, as_stranger=True)
+    except CredentialsError as error:
+        raise ForbiddenError(
+            f"{spec.name!r} is gated on the Hub, and is not open to this key",
+            code="operator_only",
+            hint="name an open model, or ask the operator: PODTUNE_TENANTS_USE_HUB_TOKEN lets keys of tenants use "
+            "what the operator's own token opens",
+        ) from error
+
+
+def _unreachable(
+    name: str, error: hub.HubUnreachableError, *, as_stranger: bool
+) -> NotFoundError | UnavailableError:
+    if as_stranger:
+        return UnavailableError(
+            f"the Hub cannot be asked for {name!r} now: {error.message}",
+            code="hub_unreachable",
+            hint="try again later; from its cache alone a gateway serves nobody but its operator, unless "
+            "PODTUNE_TENANTS_USE_HUB_TOKEN is set",
+        )
+    return NotFoundError(
+        f"{name!r} is in no cache here and the Hub cannot be reached: {error.message}",
+        code="model_not_found",
+        hint=f"give --model a folder, go online, or use the packaged one: --model {PACKAGE_MODEL}",
+    )
+
+
+def _refuse_folder(spec: BaseModelSpec) -> None:
+    """Raise where a name could be a folder's; in the same words whether there is one.
+
+    Raises:
+        ForbiddenError: code `operator_only`.
+    """
+    try:
+        is_name = model_name(spec.name) == spec.name and not Path(spec.name).is_dir()
+    except (ValueError, OSError):
+        is_name = False
+    if not is_name or spec.source is ModelSource.PATH:
+        raise ForbiddenError(
+            "a folder of the gateway's machine as base model is for its operator alone",
+            code="operator_only",
+            hint="give a model's name on the Hub, e.g. Qwen/Qwen3-8B",
+        )
 
 
 def package_file() -> Path | None:

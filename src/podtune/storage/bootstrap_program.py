@@ -1,7 +1,7 @@
 """The first program of a rented machine, as one text: the files of `runpod-worker/pod/`.
 
 Nothing of a job or of a user stands in it: what differs between machines is in their environment.
-Comments and docstrings are left out, since it travels in a create's `args`.
+Comments, docstrings and the types of functions are left out, since it travels in a create's `args`.
 """
 
 import ast
@@ -44,9 +44,13 @@ def bootstrap_program() -> str:
 
 
 def _bare(source: str) -> str:
-    """A module without comments and docstrings."""
+    """A module without comments, docstrings, and types of parameters and results."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         kept = [

@@ -6,12 +6,12 @@ fetched: a model repository is code, and we run none of it.
 
 import errno
 import json
-import time
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from podtune.core.clock import Sleep, sleep
 from podtune.core.errors import CredentialsError, NotFoundError, PodtuneError, StateError
 from podtune.core.redact import scrub
 from podtune.storage import hub_names
@@ -42,10 +42,16 @@ class HubModel(NamedTuple):
     """Gated or private: who has no token does not get it. Unknown, so False, from the cache alone."""
 
 
-def find(name: str, revision: str | None) -> HubModel:
+def find(name: str, revision: str | None, *, as_stranger: bool = False) -> HubModel:
     """Pin a model to a commit and make its config and tokenizer available.
 
     From the cache alone when it already has that commit and the Hub does not answer.
+
+    Args:
+        name: `org/name`.
+        revision: Branch, tag or commit; None for the newest.
+        as_stranger: Ask without any token, and not the cache alone, which does not say who may read what it has:
+            found is only what the Hub shows to everybody.
 
     Raises:
         NotFoundError: no such model or revision.
@@ -53,19 +59,22 @@ def find(name: str, revision: str | None) -> HubModel:
         HubUnreachableError: no network and nothing in the cache.
     """
     try:
-        return _find_online(name, revision)
+        return _find_online(name, revision, as_stranger=as_stranger)
     except HubUnreachableError as fault:
+        if as_stranger:
+            raise
         return _cached(name, revision, fault)
 
 
-def _find_online(name: str, revision: str | None) -> HubModel:
+def _find_online(name: str, revision: str | None, *, as_stranger: bool) -> HubModel:
     hf = _client()
+    token = False if as_stranger else None
+    api = hf.HfApi(token=token)
     info = _ask(
-        lambda: hf.HfApi().model_info(
-            name, revision=revision, timeout=TIMEOUT_S, files_metadata=True
-        ),
+        lambda: api.model_info(name, revision=revision, timeout=TIMEOUT_S, files_metadata=True),
         name,
         revision,
+        api,
     )
     siblings: list[Any] = info.siblings or []
     files: dict[str, int] = {s.rfilename: s.size or 0 for s in siblings}
@@ -75,7 +84,7 @@ def _find_online(name: str, revision: str | None) -> HubModel:
             f"{name!r} has no safetensors weights",
             code="model_not_found",
             hint="GGUF and pickled repositories are not trained on; use the original model: "
-            f"{hub_names.words(name, hf.HfApi()) or hub_names.original(name)}",
+            f"{hub_names.words(name, api) or hub_names.original(name)}",
         )
     # By the name asked for, so that the cache knows it too when the Hub does not answer.
     folder = Path(
@@ -85,9 +94,11 @@ def _find_online(name: str, revision: str | None) -> HubModel:
                 revision=revision,
                 allow_patterns=list(SMALL_FILES),
                 ignore_patterns=list(UNWANTED),
+                token=token,
             ),
             name,
             revision,
+            api,
         )
     )
     here = all((folder / f).exists() for f in weights)
@@ -101,7 +112,7 @@ def fetch(
     commit: str,
     on_bytes: Callable[[float, float], None],
     *,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Sleep = sleep,
 ) -> Path:
     """Download everything training needs of one commit, resuming what is there.
 
@@ -161,12 +172,12 @@ def _whole_in_cache(name: str, commit: str, fault: HubUnreachableError) -> Path:
     return cached.folder
 
 
-def _ask(call: Callable[[], Any], name: str, revision: str | None) -> Any:
-    """Call the Hub's client; its faults become ours."""
+def _ask(call: Callable[[], Any], name: str, revision: str | None, api: Any = None) -> Any:
+    """Call the Hub's client; its faults become ours. `api` is who looks for names near one that is not there."""
     try:
         return call()
     except Exception as error:
-        raise _fault(name, revision, error) from error
+        raise _fault(name, revision, error, api) from error
 
 
 def _client() -> Any:
@@ -206,7 +217,7 @@ def _cached(name: str, revision: str | None, fault: HubUnreachableError) -> HubM
     return HubModel(name, folder.name, folder, any(folder.glob("*.safetensors")), None)
 
 
-def _fault(name: str, revision: str | None, error: Exception) -> PodtuneError:
+def _fault(name: str, revision: str | None, error: Exception, api: Any) -> PodtuneError:
     """A fault of the Hub's client in our words.
 
     Raises:
@@ -227,7 +238,7 @@ def _fault(name: str, revision: str | None, error: Exception) -> PodtuneError:
         return NotFoundError(
             f"no model {name!r}{at} on the Hub",
             code="model_not_found",
-            hint=f"{'' if revision else _nearest_words(name)}check the spelling; a private model "
+            hint=f"{'' if revision else _nearest_words(name, api)}check the spelling; a private model "
             "needs HF_TOKEN",
         )
     if isinstance(error, errors.HFValidationError):
@@ -251,8 +262,8 @@ def _fault(name: str, revision: str | None, error: Exception) -> PodtuneError:
     raise error
 
 
-def _nearest_words(name: str) -> str:
-    words = hub_names.words(name, _client().HfApi())
+def _nearest_words(name: str, api: Any) -> str:
+    words = hub_names.words(name, api or _client().HfApi())
     return f"{words} " if words else ""
 
 

@@ -9,13 +9,14 @@ what is worth another attempt is said by the caller.
 import hashlib
 import re
 import threading
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from filelock import FileLock
+
+from podtune.core import clock
 
 PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0)
 """Between attempts that brought nothing; one that brought bytes begins the row again."""
@@ -39,7 +40,7 @@ class Patience(NamedTuple):
     transient: Callable[[Exception], bool]
     """Whether another attempt may help."""
     pauses_s: tuple[float, ...] = PAUSES_S
-    sleep: Callable[[float], None] = time.sleep
+    sleep: clock.Sleep = clock.sleep
 
     def call(self, work: Callable[[], Any], progress: Callable[[], int] = lambda: 0) -> Any:
         """Do the work until it succeeds.

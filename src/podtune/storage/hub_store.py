@@ -128,6 +128,10 @@ class HubStore:
                 self._fetch_one(key, path, folder / places.safe_name(path), sha256)
             return places.put_in_place(folder, into)
 
+    def fetch_checkpoint(self, key: StoreKey, into: Path) -> bool:
+        """A machine brings no checkpoint here: it writes the repository with the whole adapter only."""
+        return False
+
     def keep(self, key: StoreKey, folder: Path) -> None:
         """Commit an artifact that came by the port, where this machine has to do it."""
         name = self.repository(key)

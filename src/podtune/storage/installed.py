@@ -16,6 +16,8 @@ WORKER: Final = "worker"
 LOCKS: Final = "locks"
 POD_LOCK: Final = "pod.lock"
 BASE_MODEL_LOCK: Final = "base-model.lock"
+IMAGE_LOCKS: Final = ("serverless.lock", "serverless-gpu.lock")
+"""What the serverless worker's image holds; no pod needs them, so the wheel that pods get has them not."""
 
 _SKIPPED: Final = frozenset({"__pycache__", ".DS_Store"})
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
@@ -44,7 +46,7 @@ def lock_file(name: str) -> Path:
     """A lock of hash-pinned libraries.
 
     Args:
-        name: `POD_LOCK` or `BASE_MODEL_LOCK`.
+        name: `POD_LOCK`, `BASE_MODEL_LOCK` or one of `IMAGE_LOCKS`.
 
     Raises:
         StateError: it is missing.

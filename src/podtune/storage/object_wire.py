@@ -7,7 +7,6 @@ never more of an address: a signed one is a secret. Knows nothing of any store's
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from podtune import __version__
+from podtune.core.clock import Monotonic, Sleep, monotonic, sleep
 from podtune.core.errors import ArtifactError, UnavailableError
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class ObjectWire:
         service: str,
         *,
         transport: "httpx2.BaseTransport | None" = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Monotonic = monotonic,
+        sleep: Sleep = sleep,
     ) -> None:
         """`service` is its name in errors; `transport` takes the network's place."""
         self._service, self._transport = service, transport

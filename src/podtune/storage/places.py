@@ -7,6 +7,7 @@ object for a while, never a key of an account.
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from podtune.core.errors import ArtifactError, UnsupportedError
 from podtune.core.handover import (
+    Address,
     BundleByPort,
     BundleTicket,
     DeliverByPort,
@@ -26,12 +28,20 @@ from podtune.storage.artifact_folder import sha256_file
 from podtune.storage.object_wire import OnProgress
 
 ARCHIVE: Final = "adapter.tar.gz"
+CHECKPOINT: Final = "checkpoint.tar.gz"
 RESULT: Final = "result.json"
-"""Under these names a machine puts what it made, in this order: a result means all is there."""
+"""Under these names a machine puts what it made, the result last: with it all is there."""
+
+BEGUN: Final = "begun.json"
+"""The mark of a machine that is about to fetch its bundle, put before it does."""
 
 
 ARTIFACT: Final = "artifact"
 """The folder that an artifact is fetched into."""
+
+
+Get = Callable[[Path], str | None]
+"""Gets one object of a store into a file; its SHA-256, or None where there is none."""
 
 
 class StoreKey(NamedTuple):
@@ -87,6 +97,18 @@ class BundleStore(Protocol):
         """
         ...
 
+    def fetch_checkpoint(self, key: StoreKey, into: Path) -> bool:
+        """Bring the checkpoint of an attempt that failed into a folder of checkpoints, its sum compared.
+
+        Returns:
+            Whether all that the machine left is here, which may be nothing; False while nothing came, and
+            always where no checkpoint can come.
+
+        Raises:
+            ArtifactError: what came is not what the machine made.
+        """
+        ...
+
     def keep(self, key: StoreKey, folder: Path) -> None:
         """Put an artifact that came by the port where this store keeps artifacts."""
         ...
@@ -97,6 +119,22 @@ class BundleStore(Protocol):
 
     def remove(self, key: StoreKey, bundle_sha256: str | None = None) -> None:
         """Remove what was put there for an attempt, and the bundle; nothing there is success."""
+        ...
+
+
+class MarkedStore(BundleStore, Protocol):
+    """A store in which a machine can leave a mark before it fetches its bundle.
+
+    Without a bundle nothing begins. So whoever removes the bundle and then finds no mark knows that nothing
+    has begun and nothing will; a mark says who has.
+    """
+
+    def marking(self, key: StoreKey, expires_at: datetime) -> Address:
+        """An address that takes the mark."""
+        ...
+
+    def mark(self, key: StoreKey) -> bytes | None:
+        """What the mark says; None where there is none."""
         ...
 
 
@@ -125,6 +163,10 @@ class DirectStore:
     def fetch(self, key: StoreKey, into: Path) -> Path | None:
         """Only the port has it."""
         return None
+
+    def fetch_checkpoint(self, key: StoreKey, into: Path) -> bool:
+        """Only the port has them."""
+        return False
 
     def keep(self, key: StoreKey, folder: Path) -> None:
         """The job's folder has it already."""
@@ -163,24 +205,56 @@ def safe_name(path: str) -> str:
     return path
 
 
-def unpacked(packed: Path, result: DeliveredResult, into: Path) -> Path:
-    """An archive that was fetched, compared with its sum and unpacked beside itself.
+def fetch_archive(result: DeliveredResult | None, get: Get, into: Path) -> Path | None:
+    """The artifact that a machine put into its store as an archive, as a folder below `into`.
+
+    Args:
+        result: What the machine said; None while it has said nothing.
+        get: Gets the archive.
+        into: Where to; made when it is not there.
+
+    Returns:
+        The folder; None while there is none.
 
     Raises:
         ArtifactError: it is another than the machine made, or damaged.
     """
-    if result.archive is None or sha256_file(packed) != result.archive.sha256:
+    if result is None or result.archive is None:
+        return None
+    into.mkdir(parents=True, exist_ok=True)
+    packed = into / ARCHIVE
+    if get(packed) is None:
+        return None
+    return _unpacked(packed, result.archive.sha256, into / ARTIFACT)
+
+
+def fetch_checkpoint(result: DeliveredResult | None, get: Get, into: Path) -> bool:
+    """The checkpoint of an attempt that failed, below `into`: see `BundleStore.fetch_checkpoint`."""
+    if result is None or result.checkpoint is None:
+        return result is not None
+    into.mkdir(parents=True, exist_ok=True)
+    packed = into / CHECKPOINT
+    if get(packed) is not None:
+        _unpacked(packed, result.checkpoint.sha256, into / result.checkpoint.name)
+    return True
+
+
+def _unpacked(packed: Path, sha256: str, target: Path) -> Path:
+    """An archive that was fetched, compared with its sum and unpacked in place of what was there."""
+    if sha256_file(packed) != sha256:
         packed.unlink()
         raise ArtifactError(
-            "the archive that came is not the one the machine made",
+            f"{packed.name}: what came is not what the machine made",
             code="integrity_mismatch",
             hint="fetch it again",
         )
-    with tempfile.TemporaryDirectory(dir=into, prefix=".fetched-") as work:
-        archive.unpack(packed, Path(work) / ARTIFACT, sha256=result.archive.sha256)
-        put_in_place(Path(work) / ARTIFACT, into)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetched-") as work:
+        unpacked = Path(work) / target.name
+        archive.unpack(packed, unpacked, sha256=sha256)
+        shutil.rmtree(target, ignore_errors=True)
+        unpacked.replace(target)
     packed.unlink()
-    return into / ARTIFACT
+    return target
 
 
 def put_in_place(fetched: Path, into: Path) -> Path:

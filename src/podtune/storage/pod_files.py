@@ -5,12 +5,12 @@ vendor's proxy allows a request. What a machine says of its files is data from e
 """
 
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
+from podtune.core.clock import Monotonic, Sleep, monotonic, sleep
 from podtune.core.errors import ArtifactError, UnavailableError
 from podtune.core.handover import CHUNK_BYTES, RemoteFile
 from podtune.storage.artifact_folder import sha256_file
@@ -40,8 +40,8 @@ class Pace:
 
     def __init__(
         self,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Monotonic = monotonic,
+        sleep: Sleep = sleep,
     ) -> None:
         """Begins with a small piece."""
         self.clock, self._sleep = clock, sleep

@@ -4,13 +4,14 @@ Every verb may be called again and goes on from where the last call ended, on th
 other. A machine that does not answer yet is an `UnavailableError`: ask again later.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
+from podtune.core.cache_filling import FillOrder, FillStatus
+from podtune.core.clock import Monotonic, Sleep, monotonic, sleep
 from podtune.core.errors import ArtifactError, ConflictError, ProviderError, UnavailableError
 from podtune.core.handover import (
     HandOver,
@@ -53,8 +54,8 @@ class PodPort:
         token: SecretStr,
         *,
         transport: "httpx2.BaseTransport | None" = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Monotonic = monotonic,
+        sleep: Sleep = sleep,
     ) -> None:
         """Nothing is sent yet.
 
@@ -94,6 +95,23 @@ class PodPort:
             UnavailableError: nobody answers there yet.
         """
         self._wire.ask("POST", "hand-over", content=message.model_dump_json().encode())
+
+    def fill(self, order: FillOrder) -> None:
+        """Have the machine fill a network volume; the same again is success.
+
+        Raises:
+            ConflictError: it has other work, or is another run's.
+            UnavailableError: nobody answers there yet.
+        """
+        self._wire.ask("POST", "fill", content=order.model_dump_json().encode())
+
+    def fill_status(self) -> FillStatus:
+        """Where a machine that fills a volume stands.
+
+        Raises:
+            UnavailableError: nobody answers there yet.
+        """
+        return self._read("status", FillStatus)
 
     def received(self) -> Received:
         """How much of the bundle is there."""

@@ -5,14 +5,14 @@ machine's own mark are its word. Everything that comes is bounded. Redirects are
 the token stands in a header, never in an address or an error.
 """
 
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import podtune
 from podtune.core import addresses
+from podtune.core.clock import Monotonic, monotonic
 from podtune.core.errors import (
     ArtifactError,
     ConflictError,
@@ -60,7 +60,7 @@ class PodWire:
         token: "SecretStr",
         *,
         transport: "httpx2.BaseTransport | None" = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Monotonic = monotonic,
     ) -> None:
         """Nothing is sent yet; `clock` gives monotonic seconds.
 

@@ -4,14 +4,15 @@ Every request is signed in its query (`egress.s3`), ours and those lent to a mac
 machine gets addresses that put or get one object until its deadline, never the key.
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
 from podtune.core import addresses
+from podtune.core.clock import Clock, utc_now
 from podtune.core.errors import (
     ArtifactError,
     CredentialsError,
@@ -42,7 +43,7 @@ class S3:
         self,
         credentials: S3Credentials,
         wire: ObjectWire | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Clock = utc_now,
     ) -> None:
         """Take an account.
 
@@ -208,10 +209,11 @@ class S3Store:
         return BundleByHttps(sha256=sha256, bytes=size, url=SecretStr(url))
 
     def ticket(self, key: StoreKey, expires_at: datetime) -> DeliverByPut:
-        """Two addresses that take one object each, until the machine's time is over."""
+        """Addresses that take one object each, until the machine's time is over."""
         return DeliverByPut(
             archive=self._putting(key, places.ARCHIVE, expires_at),
             result=self._putting(key, places.RESULT, expires_at),
+            checkpoint=self._putting(key, places.CHECKPOINT, expires_at),
         )
 
     def outcome(self, key: StoreKey) -> DeliveredResult | None:
@@ -221,24 +223,33 @@ class S3Store:
 
     def fetch(self, key: StoreKey, into: Path) -> Path | None:
         """The artifact as a folder, its sum compared; None while it is not there."""
-        result = self.outcome(key)
-        packed = into / places.ARCHIVE
-        if result is None or result.archive is None:
-            return None
-        if self._s3.get(self._object(key, places.ARCHIVE), packed) is None:
-            return None
-        return places.unpacked(packed, result, into)
+        get = partial(self._s3.get, self._object(key, places.ARCHIVE))
+        return places.fetch_archive(self.outcome(key), get, into)
+
+    def fetch_checkpoint(self, key: StoreKey, into: Path) -> bool:
+        """The checkpoint of an attempt that failed, its sum compared."""
+        get = partial(self._s3.get, self._object(key, places.CHECKPOINT))
+        return places.fetch_checkpoint(self.outcome(key), get, into)
 
     def keep(self, key: StoreKey, folder: Path) -> None:
         """The machine has put it there itself."""
+
+    def marking(self, key: StoreKey, expires_at: datetime) -> Address:
+        """An address that takes the mark of a machine that begins."""
+        return self._putting(key, places.BEGUN, expires_at)
+
+    def mark(self, key: StoreKey) -> bytes | None:
+        """What a machine that began has left; None where none did."""
+        answer = self._s3.read(self._object(key, places.BEGUN))
+        return answer.body if answer else None
 
     def forget(self, key: StoreKey, bundle_sha256: str) -> None:
         """Remove the bundle: it holds the rows."""
         self._s3.delete(self._bundle(key, bundle_sha256))
 
     def remove(self, key: StoreKey, bundle_sha256: str | None = None) -> None:
-        """Remove archive and result of an attempt, and the bundle that is named by its sum."""
-        for name in (places.ARCHIVE, places.RESULT):
+        """Remove what an attempt put there, and the bundle that is named by its sum."""
+        for name in (places.ARCHIVE, places.CHECKPOINT, places.RESULT, places.BEGUN):
             self._s3.delete(self._object(key, name))
         if bundle_sha256 is not None:
             self.forget(key, bundle_sha256)

@@ -6,13 +6,13 @@ resumable protocol (TUS 1.0). Source: Supabase, "Resumable Uploads", read 2026-1
 """
 
 import base64
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from podtune.core import addresses
+from podtune.core.clock import Sleep, sleep
 from podtune.core.errors import (
     CredentialsError,
     NotFoundError,
@@ -37,7 +37,7 @@ class Supabase:
         self,
         account: SupabaseAccess,
         wire: ObjectWire | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Sleep = sleep,
     ) -> None:
         """Take a project.
 

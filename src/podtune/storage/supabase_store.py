@@ -5,12 +5,13 @@ asked to live longer, so a ticket is asked for again when the upload is near. So
 "createSignedUploadUrl", read 2026-11.
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from podtune.core.clock import Clock, utc_now
 from podtune.core.errors import ArtifactError
 from podtune.core.handover import Address, BundleByHttps, DeliverByPut, DeliveredResult
 from podtune.storage import places
@@ -27,7 +28,7 @@ class SupabaseStore:
         self,
         store: Supabase,
         bucket: str = SUPABASE_BUCKET,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Clock = utc_now,
     ) -> None:
         """`now` gives the aware time."""
         self._store, self.bucket, self._now = store, bucket, now
@@ -52,10 +53,11 @@ class SupabaseStore:
         return BundleByHttps(sha256=sha256, bytes=size, url=SecretStr(url))
 
     def ticket(self, key: StoreKey, expires_at: datetime) -> DeliverByPut:
-        """Two addresses that take one object each, for 2 hours."""
+        """Addresses that take one object each, for 2 hours."""
         return DeliverByPut(
             archive=self._putting(_object(key, places.ARCHIVE), "application/gzip"),
             result=self._putting(_object(key, places.RESULT), "application/json"),
+            checkpoint=self._putting(_object(key, places.CHECKPOINT), "application/gzip"),
         )
 
     def outcome(self, key: StoreKey) -> DeliveredResult | None:
@@ -65,24 +67,33 @@ class SupabaseStore:
 
     def fetch(self, key: StoreKey, into: Path) -> Path | None:
         """The artifact as a folder, its sum compared; None while it is not there."""
-        result = self.outcome(key)
-        packed = into / places.ARCHIVE
-        if result is None or result.archive is None:
-            return None
-        if self._store.get(self.bucket, _object(key, places.ARCHIVE), packed) is None:
-            return None
-        return places.unpacked(packed, result, into)
+        get = partial(self._store.get, self.bucket, _object(key, places.ARCHIVE))
+        return places.fetch_archive(self.outcome(key), get, into)
+
+    def fetch_checkpoint(self, key: StoreKey, into: Path) -> bool:
+        """The checkpoint of an attempt that failed, its sum compared."""
+        get = partial(self._store.get, self.bucket, _object(key, places.CHECKPOINT))
+        return places.fetch_checkpoint(self.outcome(key), get, into)
 
     def keep(self, key: StoreKey, folder: Path) -> None:
         """The machine has put it there itself."""
+
+    def marking(self, key: StoreKey, expires_at: datetime) -> Address:
+        """An address that takes the mark of a machine that begins, for 2 hours."""
+        return self._putting(_object(key, places.BEGUN), "application/json")
+
+    def mark(self, key: StoreKey) -> bytes | None:
+        """What a machine that began has left; None where none did."""
+        return self._store.read(self.bucket, _object(key, places.BEGUN))
 
     def forget(self, key: StoreKey, bundle_sha256: str) -> None:
         """Remove the bundle: it holds the rows."""
         self._store.delete(self.bucket, (_bundle(key, bundle_sha256),))
 
     def remove(self, key: StoreKey, bundle_sha256: str | None = None) -> None:
-        """Remove archive and result of an attempt, and the bundle that is named by its sum."""
-        wanted = [_object(key, places.ARCHIVE), _object(key, places.RESULT)]
+        """Remove what an attempt put there, and the bundle that is named by its sum."""
+        names = (places.ARCHIVE, places.CHECKPOINT, places.RESULT, places.BEGUN)
+        wanted = [_object(key, name) for name in names]
         if bundle_sha256 is not None:
             wanted.append(_bundle(key, bundle_sha256))
         self._store.delete(self.bucket, tuple(wanted))

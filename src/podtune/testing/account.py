@@ -67,6 +67,8 @@ class Pod:
     template: str | None = None
     global_networking: bool = False
     start_ssh: bool = False
+    cpu: tuple[str, int, int] | None = None
+    """Flavour, virtual cores and GB of memory of a machine without a card."""
     status: str = "PROVISIONING"
     is_locked: bool = False
     due: datetime | None = None

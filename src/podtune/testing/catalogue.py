@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from podtune.testing import cpus
 from podtune.testing.account import Account
 from podtune.testing.gpus import CENTERS, GPUS, LEVELS, CenterRow, GpuRow, own_machine
 from podtune.testing.http import Response, json_response, refuse
@@ -42,6 +43,7 @@ class Catalogue:
     def __init__(self, account: Account, rows: Sequence[GpuRow] | None = None) -> None:
         self._account = account
         self.rows = {row.id: row for row in (rows or (*GPUS, own_machine()))}
+        self.cpus = {row.id: row for row in cpus.CPUS}
 
     def place(self, wanted: Wanted, pod_name: str) -> Place | None:
         """Find room for a pod; None where nothing is free.
@@ -115,8 +117,11 @@ class Catalogue:
             raise refuse(404, "GPU type not found")
         return json_response(self._gpu(row, Query.of(call)))
 
-    def _list_cpus(self, _: Call) -> Response:
-        return json_response({"cpus": []})
+    def _list_cpus(self, call: Call) -> Response:
+        include, products = listed(call, "include"), listed(call, "product")
+        if ("AVAILABILITY" in include) != bool(products):
+            raise refuse(400, "product and include=AVAILABILITY go together")
+        return json_response({"cpus": [cpus.told(row, products) for row in self.cpus.values()]})
 
     def _list_centers(self, call: Call) -> Response:
         filters = center_filters(call)
@@ -192,7 +197,11 @@ class Catalogue:
                 if row.id in gpu.stock
             ]
         if "CPU_AVAILABILITY" in include:
-            told["cpuAvailability"] = []
+            told["cpuAvailability"] = [
+                {"id": cpu.id, "name": cpu.name, "availability": cpu.stock[row.id]}
+                for cpu in self.cpus.values()
+                if row.id in cpu.stock
+            ]
         return told
 
     def _usd(self, text: str) -> Decimal | str:

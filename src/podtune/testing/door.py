@@ -5,6 +5,7 @@ gone, then the route, the key, the limits (runpod.md 1.1).
 """
 
 from collections.abc import Mapping
+from email.utils import format_datetime
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -100,10 +101,11 @@ class Doorkeeper:
     def signed(
         self, request: Request, response: Response, headers: Mapping[str, str] | None = None
     ) -> Response:
-        """An answer with what every answer carries: an id, and the state of the limits."""
+        """An answer with what every answer carries: the time, an id, and the state of the limits."""
         if request.path.startswith(OWN_PREFIXES):
             return response
         told = {**(headers or {}), **response.headers}
+        told |= {"date": format_datetime(self._account.now, usegmt=True)}
         return response._replace(headers={**told, "x-request-id": f"{next(self._answers):032x}"})
 
     def _check_pod_key(self, call: Call, headers: Mapping[str, str]) -> None:

@@ -12,6 +12,8 @@ import psutil
 
 CPU_ID: Final = "Stand-in CPU"
 """GPU id of this very machine; `planning.cards` knows it as a device of kind `cpu`."""
+POOL: Final = "STAND_IN"
+"""Its pool for serverless endpoints."""
 CUDA: Final = ("12.4", "12.6", "12.8", "12.9", "13.0")
 """Versions of hosts, oldest first."""
 LEVELS: Final = ("NONE", "LOW", "MEDIUM", "HIGH")
@@ -98,7 +100,7 @@ no stock anywhere, so that there is one type that cannot be had."""
 
 
 def own_machine() -> GpuRow:
-    """The row of this machine, which trains on its CPU at 0.01 $/h."""
+    """The row of this machine, which trains on its CPU at 0.01 $/h, serverless at 0.02 $/h."""
     memory_gb = max(1, psutil.virtual_memory().total // 2**30)
     stock = {center.id: "HIGH" for center in CENTERS}
-    return GpuRow(CPU_ID, "CPU of this machine", None, memory_gb, "0.01", "", "", 1, stock, CUDA, "UNKNOWN")  # fmt: skip
+    return GpuRow(CPU_ID, "CPU of this machine", POOL, memory_gb, "0.01", "", "0.02", 1, stock, CUDA, "UNKNOWN")  # fmt: skip

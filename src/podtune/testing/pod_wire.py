@@ -21,7 +21,7 @@ def wire(pod: Pod, account: Account) -> dict[str, object]:
         "ports": pod.ports,
         "env": pod.env,
         "registry": pod.registry,
-        "gpu": {"id": pod.gpu_id, "count": pod.gpu_count},
+        **processor_of(pod),
         "cloud": pod.cloud,
         "dataCenterId": pod.data_center,
         "cudaVersion": pod.cuda,
@@ -34,6 +34,14 @@ def wire(pod: Pod, account: Account) -> dict[str, object]:
         "createdAt": pod.created_at,
         "startedAt": pod.started_at,
     }
+
+
+def processor_of(pod: Pod) -> dict[str, object]:
+    """Its cards, or the flavour of a machine without one."""
+    if pod.cpu is None:
+        return {"gpu": {"id": pod.gpu_id, "count": pod.gpu_count}}
+    flavour, vcpus, memory = pod.cpu
+    return {"cpu": {"id": flavour, "vcpuCount": vcpus, "memory": memory}}
 
 
 def runtime_of(pod: Pod, account: Account) -> dict[str, object] | None:

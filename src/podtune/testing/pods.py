@@ -9,6 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final, cast
 
+from podtune.testing import cpus
 from podtune.testing.account import Account, Pod
 from podtune.testing.catalogue import Catalogue, Place, Wanted
 from podtune.testing.http import Response, json_response, refuse
@@ -16,7 +17,7 @@ from podtune.testing.pages import page
 from podtune.testing.pod_lifecycle import ACTIONS, Lifecycle
 from podtune.testing.pod_wire import cost, wire
 from podtune.testing.routes import Call, Route
-from podtune.testing.validation import CreatePod, Gpu, Mounts, PodAction, UpdatePod, parse
+from podtune.testing.validation import Cpu, CreatePod, Gpu, Mounts, PodAction, UpdatePod, parse
 
 NO_CAPACITY: Final = (
     "There are no longer any instances available with the requested specifications. "
@@ -86,24 +87,38 @@ class Pods:
 
     def _create(self, call: Call) -> Response:
         body = self._with_template(parse(call.request.body, CreatePod))
-        wanted = self._wanted(body)
+        if (body.gpu is None) == (body.cpu is None):
+            raise refuse(400, "exactly one of gpu or cpu must be set")
+        wanted = self._bare(body, body.cpu) if body.cpu else self._wanted(body)
         if len(body.env) > MAX_ENV:
             raise refuse(400, f"a pod has at most {MAX_ENV} environment variables")
-        place = self._catalogue.place(wanted, body.name)
+        place = self._place(body, wanted)
         if place is None:
-            self._account.note("no capacity", detail=f"{wanted.gpu_count} x {wanted.gpu_id}")
+            what = body.cpu.id if body.cpu else f"{wanted.gpu_count} x {wanted.gpu_id}"
+            self._account.note("no capacity", detail=what)
             raise refuse(400, NO_CAPACITY)
         self._check_money(place.usd_per_hour)
         pod = self._made(body, wanted, place)
         self._lifecycle.begin(pod)
         return json_response(wire(pod, self._account), 201)
 
+    def _bare(self, body: CreatePod, cpu: Cpu) -> Wanted:
+        """A machine without a card."""
+        cpus.check(self._catalogue.cpus.get(cpu.id), cpu.id, cpu.vcpuCount)
+        return Wanted("", 0, body.cloud, self._mounted(body.mounts, body))
+
+    def _place(self, body: CreatePod, wanted: Wanted) -> Place | None:
+        """Where an order is put; None where nothing is free."""
+        if body.cpu is None:
+            return self._catalogue.place(wanted, body.name)
+        row = self._catalogue.cpus[body.cpu.id]
+        center = cpus.center_of(row, wanted.data_centers) if body.cloud == "SECURE" else None
+        if center is None or self._account.faults.is_drought(row.id, body.name, self._account.now):
+            return None
+        return Place(center, None, Decimal(row.secure) * body.cpu.vcpuCount)
+
     def _wanted(self, body: CreatePod) -> Wanted:
-        if (body.gpu is None) == (body.cpu is None):
-            raise refuse(400, "exactly one of gpu or cpu must be set")
-        if body.gpu is None:
-            raise refuse(400, NO_CAPACITY)  # the stand-in has no machines without GPU
-        gpu = body.gpu
+        gpu = body.gpu or Gpu(id="")
         if gpu.allowedCudaVersions and gpu.minCudaVersion:
             raise refuse(400, "allowedCudaVersions and minCudaVersion are mutually exclusive")
         centers = self._mounted(body.mounts, body)
@@ -185,7 +200,15 @@ class Pods:
             template=body.templateId,
             global_networking=body.globalNetworking,
             start_ssh=body.startSsh,
+            cpu=self._cpu(body.cpu),
         )
+
+    def _cpu(self, cpu: Cpu | None) -> tuple[str, int, int] | None:
+        """Flavour, virtual cores, GB of memory."""
+        if cpu is None:
+            return None
+        memory = round(self._catalogue.cpus[cpu.id].ram_gb * cpu.vcpuCount)
+        return cpu.id, cpu.vcpuCount, max(1, memory)
 
     def _update(self, call: Call) -> Response:
         pod, body = self.find(call.params["id"]), parse(call.request.body, UpdatePod)

@@ -37,6 +37,8 @@ KILLED: Final = 137
 
 Handle = Callable[[Request], Response]
 Scripts = Callable[[ContainerSpec], Script]
+OnCloud = Callable[[datetime], datetime]
+"""A deadline of the pod's own clock, as a time of the cloud's."""
 
 
 class ScriptedPods:
@@ -115,9 +117,13 @@ class ScriptedPods:
         return Usage(97.0, 42.0, 30.0, 20.0) if is_training else Usage(0.0, 1.0, 2.0, 5.0)
 
     def next_event(self) -> datetime | None:
-        """When the next thing happens in any pod (a virtual clock may leap there)."""
+        """When the next thing happens in any pod (a virtual clock may leap there).
+
+        What was due and could not be done is not named: only what is still to come.
+        """
         with self._lock:
-            times = [pod.due() for pod in self._pods.values()]
+            now = self._clock.now()
+            times = [pod.due(now) for pod in self._pods.values()]
         return min((time for time in times if time is not None), default=None)
 
 
@@ -151,7 +157,10 @@ class _Pod:
             return plain(502, "error code: 502")
         if self.worker.is_deaf:
             return plain(524, "error code: 524")
-        return self._port.answer(request, now)
+        response = self._port.answer(request, now)
+        if self._port.handed is not None:
+            self._limits.shorten(self._port.handed.deadline)
+        return response
 
     def move(self, now: datetime, handle: Handle | None) -> int | None:
         worker, port = self.worker, self._port
@@ -171,8 +180,8 @@ class _Pod:
             _end(self._spec, handle)
         return None
 
-    def due(self) -> datetime | None:
-        """When something happens next; past times are of what was tried in vain."""
+    def due(self, now: datetime) -> datetime | None:
+        """When something happens next."""
         worker = self.worker
         if worker is None:
             return None
@@ -181,9 +190,11 @@ class _Pod:
             times.append(self._failed_at + self._limits.hold)
         if self._port is not None and self._port.handed is None:
             times.append(self._limits.boots_until)
+        if worker.moved_at is not None:
+            times.append(worker.moved_at + self._limits.silence)
         if self._asked_at is not None:
-            return self._asked_at + timedelta(seconds=ASK_EVERY_S)
-        return min((time for time in times if time is not None), default=None)
+            times.append(self._asked_at + timedelta(seconds=ASK_EVERY_S))
+        return min((time for time in times if time is not None and time > now), default=None)
 
     def _must_end(self, now: datetime) -> bool:
         port, worker, limits = self._port, self.worker, self._limits
@@ -202,10 +213,14 @@ class _Pod:
 class _Limits:
     """The pod's orders, in times of the cloud's clock."""
 
-    def __init__(self, ends_at: datetime, saves_at: datetime, boots_until: datetime) -> None:
+    def __init__(
+        self, ends_at: datetime, saves_at: datetime, boots_until: datetime, on_cloud: OnCloud
+    ) -> None:
         self.ends_at, self.saves_at, self.boots_until = ends_at, saves_at, boots_until
         self.silence = timedelta()
         self.hold = timedelta()
+        self._on_cloud = on_cloud
+        self._reserve = timedelta()
 
     @classmethod
     def of(cls, env: Mapping[str, str], skew: timedelta, now: datetime) -> "_Limits":
@@ -216,8 +231,12 @@ class _Limits:
             return datetime.fromtimestamp(float(env[f"PODTUNE_{name}"]), UTC)
 
         started, deadline = moment("STARTED"), moment("DEADLINE")
-        # by its own clock, and never longer than it was meant to live (runpod-worker/pod/lifetime.py)
-        deadline = min(deadline - skew, now + (deadline - started))
+
+        def on_cloud(deadline: datetime) -> datetime:
+            # by its own clock, and never longer than it was meant to live (runpod-worker/pod/lifetime.py)
+            return min(deadline - skew, now + (deadline - started))
+
+        deadline = on_cloud(deadline)
         paid = _paid_for(env)
         broke_at = now + paid - max(timedelta(), now + skew - started) if paid else deadline
         left_until = min(deadline, broke_at)
@@ -226,10 +245,19 @@ class _Limits:
             min(ends_at, broke_at) if paid else ends_at,
             left_until - seconds("UPLOAD_RESERVE_S", 120),
             now + seconds("BOOT_LIMIT_S", 900),
+            on_cloud,
         )
+        limits._reserve = seconds("UPLOAD_RESERVE_S", 120)
         limits.silence = HUNG_TIMES * seconds("SILENCE_LIMIT_S", 600)
         limits.hold = max(timedelta(seconds=FAILED_HOLD_S), seconds("KEEP_ON_FAILURE_S", 0))
         return limits
+
+    def shorten(self, to: int | None) -> None:
+        """The work that was handed over may say that it has to end earlier (`HandOver.deadline`)."""
+        if to is not None:
+            deadline = self._on_cloud(datetime.fromtimestamp(to, UTC))
+            self.ends_at = min(self.ends_at, deadline + timedelta(seconds=SKEW_S))
+            self.saves_at = min(self.saves_at, deadline - self._reserve)
 
     def must_save(self, now: datetime) -> bool:
         """Whether the worker is asked to stop, so that there is time to bring away what it has."""

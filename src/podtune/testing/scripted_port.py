@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from podtune.core.artifact import ADAPTER_WEIGHTS
 from podtune.core.handover import CHUNK_BYTES, TAIL_BYTES, BundleByPort, HandOver
 from podtune.testing.http import Request, Response
 from podtune.testing.scripted_worker import SEAL, Disk, ScriptedWorker
@@ -175,7 +176,7 @@ class ScriptedPort:
         if not rest:
             return _json({"files": _listed(files)})
         answer = _piece(files, rest, ask)
-        is_damaged = self._script.misfortune is Misfortune.WRONG_SHA256
+        is_damaged = self._script.misfortune is Misfortune.WRONG_SHA256 and rest == ADAPTER_WEIGHTS
         if is_damaged and isinstance(answer.body, bytes) and answer.body:
             return answer._replace(body=bytes([answer.body[0] ^ 1]) + answer.body[1:])
         return answer

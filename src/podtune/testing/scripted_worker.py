@@ -159,8 +159,7 @@ class ScriptedWorker:
         yield script.prove_s
         self._disk.artifact = artifact(f"{self._job}-{self._attempt}", script.file_bytes)
         files = {name: sha256_of(content) for name, content in self._disk.artifact.items()}
-        facts = {"steps": total, "train_rows": 100, "train_tokens": 1000 * total}
-        self._say(EventKind.FACTS, WorkerStage.PROVING, facts=facts)
+        self._say(EventKind.FACTS, WorkerStage.PROVING, facts=_facts(total, script.step_s))
         result = WorkerResult(ok=True, files=files)
         self._say(EventKind.RESULT, WorkerStage.PROVING, result=result)
         self._end(0, "finished", "the artifact is ready to be fetched")
@@ -242,6 +241,20 @@ class ScriptedWorker:
         self._disk.log += f"{kind} of {stage}\n".encode()
         if self.event_key:
             self._lines.append(signed_line(line, self.event_key))
+
+
+def _facts(steps: int, step_s: float) -> dict[str, Any]:
+    """What the real worker says of a training (`runpod-worker/optimisation.py`), made up."""
+    seconds, tokens = steps * step_s, 1000 * steps
+    return {
+        "steps": steps,
+        "train_rows": 100,
+        "train_tokens": tokens,
+        "tokens_processed": tokens,
+        "train_seconds": seconds,
+        "tokens_per_second": tokens / seconds if seconds else 0.0,
+        "peak_memory_bytes": 1_000_000_000,
+    }
 
 
 def _planned_steps(order: Mapping[str, Any]) -> int:

@@ -27,7 +27,7 @@ class Misfortune(StrEnum):
     IMAGE_UNFIT = "image_unfit"
     """The check before the training fails."""
     WRONG_SHA256 = "wrong_sha256"
-    """A file of the artifact arrives with one byte changed."""
+    """The adapter's weights arrive with one byte changed."""
     WATCHDOG_DEAD = "watchdog_dead"
     """Nothing in the pod ever ends it."""
 

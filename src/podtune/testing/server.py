@@ -56,6 +56,7 @@ class CloudServer:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                date_header=False,  # the cloud says its own
                 timeout_graceful_shutdown=1,
                 timeout_keep_alive=30,
             )

@@ -6,11 +6,12 @@ costs a repetition, never a second worker and never a forgotten one. Every way o
 through `terminating`, and `done` needs proof that nothing runs.
 """
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from podtune.core.errors import PodtuneError, UnavailableError
+from podtune.core.errors import PodtuneError, StateError, UnavailableError
 from podtune.core.job import Job
 from podtune.core.limits import DEFAULTS, Limits
 from podtune.core.states import Desired, JobPhase, Outcome
@@ -25,6 +26,7 @@ any more by then."""
 
 def advance(job: Job, seen: Seen, limits: Limits = DEFAULTS) -> Patch:
     """The next step of a job; on a rented machine its middle is `workflow.rented`'s."""
+    seen = _in_time(job, seen, limits)
     if job.is_rented:
         patch = rented.step(job, seen, limits)
         if patch is not None:
@@ -32,6 +34,34 @@ def advance(job: Job, seen: Seen, limits: Limits = DEFAULTS) -> Patch:
     elif job.desired is Desired.CANCELLED and not job.is_leaving:
         return cancelled()
     return _STEPS[job.phase](job, seen)
+
+
+_LIMITED: Final[Mapping[JobPhase, tuple[str, str, str]]] = {
+    JobPhase.VALIDATING: ("check_limit_s", "data_checked", "checking the job's data"),
+    JobPhase.STAGING: ("stage_limit_s", "staged", "bringing the job's work together"),
+}
+"""Phases whose work may hang on this machine: their limit, what is seen of them when they are over, and
+their name."""
+
+
+def _in_time(job: Job, seen: Seen, limits: Limits) -> Seen:
+    """What is seen, as an error where a phase before the machine takes too long.
+
+    Time in which nobody drove the job does not count.
+    """
+    limit, over, doing = _LIMITED.get(job.phase, ("", "", ""))
+    if not limit or seen.error is not None or getattr(seen, over):
+        return seen
+    lasts = seen.now - max(job.updated_at, seen.since or job.updated_at)
+    if lasts <= timedelta(seconds=getattr(limits, limit)):
+        return seen
+    late = StateError(
+        f"{doing} took longer than {duration(getattr(limits, limit))}",
+        code="took_too_long",
+        hint=f"look at the disk of PODTUNE_HOME, then `podtune resume JOB`; PODTUNE_{limit.upper()} "
+        "gives more time",
+    )
+    return seen._replace(error=late)
 
 
 def instance_name(job: Job) -> str:
@@ -76,6 +106,8 @@ def _provisioning(job: Job, seen: Seen) -> Patch:
 
 
 def _training(job: Job, seen: Seen) -> Patch:
+    if seen.error:
+        return failed(seen.error)
     if seen.result is not None:
         if seen.result.ok:
             return Patch({"phase": JobPhase.RETRIEVING}, note="worker finished")
@@ -123,7 +155,11 @@ def _terminating(job: Job, seen: Seen) -> Patch:
 
 
 def _notifying(job: Job, seen: Seen) -> Patch:
-    """The receipt of a completed job needs the proof of absence, so it comes last."""
+    """The receipt of a completed job needs the proof of absence, so it comes last.
+
+    The outcome stays what it was (reliability-security.md R8): an adapter that is here and verified, and
+    could not be brought further, leaves a completed job with an error that says so.
+    """
     done = {"phase": JobPhase.DONE, "finished_at": seen.now}
     if job.outcome is not Outcome.COMPLETED:
         return Patch(done, note=str(job.outcome))
@@ -131,8 +167,8 @@ def _notifying(job: Job, seen: Seen) -> Patch:
     if isinstance(seen.error, UnavailableError) and patient:
         return Patch(effect=Effect.RECEIPT)
     if seen.error:
-        lost = {"outcome": Outcome.FAILED, **_error_columns(seen.error)}
-        return Patch({**done, **lost}, note=f"no receipt: {seen.error.message}")
+        told = f"the adapter is trained and here, but not delivered: {seen.error.message}"
+        return Patch({**done, **_undelivered(job, seen.error, told)}, note=told)
     if not seen.receipt_written:
         return Patch(effect=Effect.RECEIPT)
     return Patch(done, note="completed; receipt signed")
@@ -142,8 +178,13 @@ def _done(job: Job, seen: Seen) -> Patch:
     return Patch()
 
 
-def _error_columns(error: PodtuneError) -> dict[str, Any]:
-    return {"error_code": error.code, "error_message": error.message, "advice": error.hint}
+def _undelivered(job: Job, error: PodtuneError, told: str) -> dict[str, Any]:
+    """What a completed job says that lacks its receipt or was not delivered, and what brings it there."""
+    to = job.plan.spec.deliver.to
+    again = f"podtune artifact JOB --to {shlex.quote(to)}" if to else "podtune artifact JOB"
+    advice = f"`{again}` signs and delivers it again"
+    hint = f"{error.hint}; then {advice}" if error.hint else advice
+    return {"error_code": error.code, "error_message": told, "advice": hint}
 
 
 _STEPS: Final[Mapping[JobPhase, Callable[[Job, Seen], Patch]]] = {

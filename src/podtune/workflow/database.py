@@ -1,105 +1,161 @@
-"""Opening the job store: SQLite in WAL mode, its schema brought up to date when it is behind.
+"""Opening the job store, on SQLite or PostgreSQL, its schema brought up to date when it is behind.
 
-The schema's version stands in `PRAGMA user_version`; alembic is imported only when it is behind.
+Knows what both have in common; what only one has stands in `sqlite.py` and `postgres.py`. alembic is
+imported only when the schema is behind.
 """
 
 import contextlib
-from collections.abc import Generator
+import re
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from filelock import FileLock
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, exc, text
+from sqlalchemy import Connection, Engine, event, exc
 
 from podtune.core.errors import StateError
+from podtune.workflow import sqlite
+from podtune.workflow.postgres import PostgresDatabase
+from podtune.workflow.sqlite import READS, SqliteDatabase
 from podtune.workflow.tables import SCHEMA_VERSION
 
-BUSY_TIMEOUT_MS: Final = 10_000
+_READ: Final = re.compile(r"\s*(SELECT|WITH|BEGIN|PRAGMA user_version$)", re.IGNORECASE)
+"""How a statement begins that changes nothing. No statement of ours writes behind a WITH."""
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+"""NUL, which PostgreSQL's texts cannot hold, and halves of surrogate pairs, which UTF-8 cannot."""
 
 
-def open_database(path: Path) -> Engine:
-    """An engine on an up-to-date database, created when absent.
+def open_database(path: Path, url: str | None = None) -> Engine:
+    """An engine on an up-to-date database.
+
+    Args:
+        path: The SQLite file, made when absent.
+        url: A PostgreSQL database instead; it has to exist.
 
     Raises:
-        StateError: the file is no database, from a newer podtune, or cannot be written.
+        SpecError: `url` is no address of PostgreSQL.
+        StateError: it cannot be reached or written, is no job store, or is from a newer podtune.
+        UnsupportedError: psycopg is not installed.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
-        )
-        event.listen(engine, "connect", _prepare)
-        event.listen(engine, "begin", _begin_immediate)
-        event.listen(engine, "handle_error", _in_our_words)
-        # SQLite's patience does not cover the change to WAL: the first connections come one by one.
-        with FileLock(path.with_suffix(".lock")), engine.connect() as connection:
-            version = int(connection.execute(text("PRAGMA user_version")).scalar_one())
-        if version < SCHEMA_VERSION:
-            _migrate(engine, path)
-    except (exc.DatabaseError, OSError) as error:
-        raise StateError(
-            f"the job store at {str(path)!r} cannot be used: {str(getattr(error, 'orig', error))[:200]}",
-            hint="check the disk and the file's permissions, or set PODTUNE_HOME to another folder",
-        ) from error
-    if version > SCHEMA_VERSION:
-        raise StateError(
-            f"the job store at {str(path)!r} is from a newer podtune (schema {version}, known {SCHEMA_VERSION})",
-            code="schema_newer",
-            hint="upgrade podtune, or set PODTUNE_HOME to another folder",
-        )
+    database = PostgresDatabase(url) if url else SqliteDatabase(path)
+    with contextlib.ExitStack() as opened:
+        try:
+            engine = database.engine()
+            opened.callback(engine.dispose)
+            event.listen(engine, "before_cursor_execute", _storable, retval=True)
+            _bring_up_to_date(engine, database)
+        except (exc.DBAPIError, OSError) as error:
+            raise StateError(
+                f"{database.name} cannot be used: {str(getattr(error, 'orig', error))[:200]}",
+                hint=database.hint,
+            ) from error
+        opened.pop_all()
     return engine
+
+
+def is_new(path: Path, url: str | None = None) -> bool:
+    """Whether there is no job store yet. Looking makes none.
+
+    Raises:
+        SpecError, StateError, UnsupportedError: as `open_database`.
+    """
+    if not url:
+        return not path.is_file()
+    database = PostgresDatabase(url)
+    engine = database.engine()
+    try:
+        with engine.connect() as connection:
+            return database.version(connection) == 0
+    finally:
+        engine.dispose()
+
+
+def reading(engine: Engine) -> Engine:
+    """The same engine for transactions that only read; a statement that would write is refused.
+
+    On SQLite they wait for no writer, and see what was committed last.
+    """
+    return engine.execution_options(**{READS: True})
 
 
 @contextlib.contextmanager
 def synced(connection: Connection) -> Generator[None]:
     """A stretch whose commit reaches the disk before it returns: intents are written so.
 
-    Must stand outside a transaction (SQLite refuses to change the setting inside one).
+    Must stand outside a transaction (SQLite refuses to change the setting inside one). On PostgreSQL
+    every commit does.
     """
-    raw: Any = connection.connection.dbapi_connection
-    raw.execute("PRAGMA synchronous=FULL")
-    try:
-        yield
-    finally:
-        raw.execute("PRAGMA synchronous=NORMAL")
-
-
-def _prepare(connection: Any, _: object) -> None:
-    """Per connection: our own BEGINs, WAL, foreign keys, patience with other writers."""
-    connection.isolation_level = None
-    for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
+    with (
+        sqlite.synced(connection)
+        if connection.dialect.name == "sqlite"
+        else contextlib.nullcontext()
     ):
-        connection.execute(f"PRAGMA {pragma}")
+        yield
 
 
-def _begin_immediate(connection: Connection) -> None:
-    """Take the write lock at once: a read that later writes would fail with SQLITE_BUSY."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _storable(
+    connection: Connection,
+    cursor: object,
+    statement: str,
+    parameters: Any,
+    context: object,
+    executemany: bool,
+) -> tuple[str, Any]:
+    """Words of machines and vendors may hold signs that a database refuses, or that are no text at all.
+
+    Raises:
+        RuntimeError: it writes where only reads belong, a fault of ours.
+    """
+    if connection.get_execution_options().get(READS) and not _READ.match(statement):
+        raise RuntimeError(f"a read would write: {statement[:60]}")
+    if executemany:
+        return statement, [_clean(one) for one in parameters]
+    return statement, _clean(parameters)
 
 
-def _in_our_words(context: ExceptionContext) -> None:
-    """A full disk, a locked or a damaged file, as a StateError."""
-    if isinstance(context.sqlalchemy_exception, exc.OperationalError | exc.InternalError):
-        context.chained_exception = StateError(
-            f"the job store cannot be used: {str(context.original_exception)[:200]}",
-            hint="check the disk and the file's permissions, then try again",
+def _clean(parameters: Any) -> Any:
+    if isinstance(parameters, Mapping):
+        named = cast("Mapping[str, Any]", parameters)
+        return {name: _text(value) for name, value in named.items()}
+    return tuple(_text(value) for value in parameters)
+
+
+def _text(value: Any) -> Any:
+    r"""A text without what cannot be stored.
+
+    >>> _text("a\0b\ud800c")
+    'a�b�c'
+    """
+    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
+        return value
+    return _UNSTORABLE.sub("\ufffd", value)
+
+
+def _bring_up_to_date(engine: Engine, database: SqliteDatabase | PostgresDatabase) -> None:
+    with engine.connect() as connection:
+        version = database.version(connection)
+    if version < SCHEMA_VERSION:
+        version = _migrate(engine, database)
+    if version > SCHEMA_VERSION:
+        raise StateError(
+            f"{database.name} is from a newer podtune (schema {version}, known {SCHEMA_VERSION})",
+            code="schema_newer",
+            hint="upgrade podtune, or use another store: PODTUNE_HOME, PODTUNE_DATABASE_URL",
         )
 
 
-def _migrate(engine: Engine, path: Path) -> None:
+def _migrate(engine: Engine, database: SqliteDatabase | PostgresDatabase) -> int:
+    """The version that is reached; another process may have been here first, with a newer podtune."""
     from alembic import command
     from alembic.config import Config
 
-    with FileLock(path.with_suffix(".lock")), engine.begin() as connection:
-        current = int(connection.execute(text("PRAGMA user_version")).scalar_one())
-        if current >= SCHEMA_VERSION:
-            return
+    with database.alone(), engine.begin() as connection:
+        database.claim(connection)
+        version = database.version(connection)
+        if version >= SCHEMA_VERSION:
+            return version
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.execute(text(f"PRAGMA user_version={SCHEMA_VERSION}"))
+        database.set_version(connection, SCHEMA_VERSION)
+    return SCHEMA_VERSION

@@ -38,36 +38,62 @@ class Lookout:
         self._every = timedelta(seconds=every_s)
         self._under_way: Future[Mapping[str, InstanceState]] | None = None
         self._next_at: datetime | None = None
+        self._is_answered = True
         self._states: dict[str, InstanceState] = {}
         self._doubted: set[str] = set()
 
-    def look(self, wanted: Sequence[str]) -> None:
-        """Take in a look that is over, and begin the next when it is due."""
+    def look(self, wanted: Sequence[str]) -> set[str]:
+        """Take in a look that is over, and begin the next when it is due; ids of which it says otherwise."""
+        news: set[str] = set()
         if self._under_way is not None:
             if not self._under_way.done():
-                return
-            self._take_in(self._under_way)
+                return news
+            news = self._take_in(self._under_way)
             self._under_way = None
-        now = self._clock()
-        if wanted and (self._next_at is None or now >= self._next_at):
-            self._next_at = now + self._every
+        if wanted and self._is_time():
+            self._next_at = self._clock() + self._every
             self._under_way = self._executor.submit(self._observe, tuple(wanted))
+        return news
+
+    def is_due(self) -> bool:
+        """Whether `look` would begin a look now."""
+        return self._is_time() and (self._under_way is None or self._under_way.done())
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the newest look that is over was answered: else it may be us who cannot hear."""
+        return self._is_answered
+
+    def next_at(self) -> datetime:
+        """When there is a look to begin or to take in; one under way elsewhere is not waited for."""
+        now = self._clock()
+        if self._under_way is not None and self._under_way.done():
+            return now
+        return max(now, self._next_at or now)
 
     def state(self, instance_id: str | None) -> InstanceState | None:
         """The last known state of a machine; None before it was looked for."""
         return self._states.get(instance_id or "")
 
-    def _take_in(self, future: Future[Mapping[str, InstanceState]]) -> None:
+    def _is_time(self) -> bool:
+        return self._next_at is None or self._clock() >= self._next_at
+
+    def _take_in(self, future: Future[Mapping[str, InstanceState]]) -> set[str]:
         error = future.exception()
+        self._is_answered = error is None
         if error is not None:
             # The list failed: nothing is known, and nothing may be concluded.
             told = error.message if isinstance(error, PodtuneError) else type(error).__name__
             log.warning("the list of machines failed: %s", told)
-            return
+            return set()
+        news: set[str] = set()
         for name, state in future.result().items():
             if state in _ENDED and name not in self._doubted:
                 self._doubted.add(name)
                 continue
             if state not in _ENDED:
                 self._doubted.discard(name)
+            if self._states.get(name) is not state:
+                news.add(name)
             self._states[name] = state
+        return news

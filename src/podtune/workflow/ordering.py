@@ -1,6 +1,7 @@
 """Ordering a machine, pure: the intent first, one rung after the other, never twice under one name."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from podtune.core.errors import (
@@ -11,13 +12,21 @@ from podtune.core.errors import (
     RequestError,
     UnavailableError,
 )
-from podtune.core.job import Instance, Job
+from podtune.core.job import Instance, Job, TerminationProof
 from podtune.core.limits import Limits
 from podtune.core.states import JobPhase, Outcome
 from podtune.core.units import duration
 from podtune.planning.price import money
 from podtune.workflow.leaving import leave_by
-from podtune.workflow.rental import deadline_of, money_ends, name_of, offer_of, price_of
+from podtune.workflow.rental import (
+    deadline_of,
+    is_worth,
+    name_of,
+    offer_of,
+    price_of,
+    queue_time,
+    reserve,
+)
 from podtune.workflow.steps import Effect, Patch, Seen, failed, leave
 
 REFUSED: Final = (NoCapacityError, BalanceError, CredentialsError, RequestError)
@@ -29,7 +38,7 @@ def step(job: Job, seen: Seen, limits: Limits) -> Patch:
     if job.intent_at is None:
         return _intend(job, seen, limits)
     if seen.launched is not None:
-        return _made(job, seen, seen.launched)
+        return _made(job, seen, seen.launched, limits)
     if seen.proof is not None:
         return _another_attempt(job, seen, limits)
     if isinstance(seen.error, NoCapacityError):
@@ -40,7 +49,10 @@ def step(job: Job, seen: Seen, limits: Limits) -> Patch:
             waited > limits.boot_limit_s
         ):  # not even its absence can be proved: the end goes on trying
             return leave_by(job, seen, limits, failed(seen.error))
-        settled = waited > 2 * limits.settle_s
+        looked = seen.error.context.get(
+            "settled", True
+        )  # an order that took long is looked for first
+        settled = looked and waited > 2 * limits.settle_s
         return Patch(effect=Effect.TERMINATE if settled else Effect.LAUNCH)
     if isinstance(seen.error, UnavailableError):
         late = seen.now - job.intent_at > timedelta(seconds=limits.boot_limit_s)
@@ -53,26 +65,43 @@ def step(job: Job, seen: Seen, limits: Limits) -> Patch:
     return Patch(effect=Effect.LAUNCH)
 
 
-def _made(job: Job, seen: Seen, made: Instance) -> Patch:
-    """Write the machine down; one that costs more than was listed lives shorter, within the ceiling."""
+def _made(job: Job, seen: Seen, made: Instance, limits: Limits) -> Patch:
+    """Write the machine down; one that costs more than was listed is kept only within the ceiling.
+
+    Its name holds its deadline, by which others end it when nobody else is left: it cannot be shortened.
+    """
     listed, changes = offer_of(job).hourly, {"instance_id": made.id}
     hourly, where = max(made.usd_per_hour, listed), f" in {made.region}" if made.region else ""
     note = f"rented {offer_of(job).name}{where} at {money(hourly)} an hour: {made.id}"
-    if hourly > listed and job.deadline is not None:
-        until = min(job.deadline, money_ends(job, seen, hourly))
-        note += f"; {money(listed)} was listed, so it ends at {until:%Y-%m-%d %H:%M:%S} UTC"
-        return Patch({**changes, "deadline": until}, note=note)
-    return Patch(changes, note=note)
+    if job.has_queue:
+        note = f"RunPod has the job: {made.id}"
+    if hourly <= listed or job.deadline is None or job.intent_at is None:
+        return Patch(changes, note=note)
+    lived = Decimal(str((seen.now - job.intent_at).total_seconds())) / 3600
+    before = max(Decimal(0), seen.spent - listed * lived)
+    kept = reserve(hourly, job.intent_at, job.deadline, limits)
+    if before + kept <= price_of(job).max_usd:
+        return Patch(changes, note=f"{note}; {money(listed)} was listed", reserve=kept)
+    rose = leave(
+        Outcome.FAILED,
+        "price_rose",
+        f"{offer_of(job).name} costs {money(hourly)} an hour and not {money(listed)} as listed: until "
+        f"{job.deadline:%Y-%m-%d %H:%M:%S} UTC it would pass the ceiling",
+        "submit it again: the plan is made anew, with the prices of then",
+    )
+    patch = leave_by(job, seen, limits, rose)
+    return patch._replace(changes={**patch.changes, **changes}, reserve=kept)
 
 
 def _intend(job: Job, seen: Seen, limits: Limits) -> Patch:
-    deadline = deadline_of(job, seen)
+    deadline, begins = deadline_of(job, seen, limits), seen.now + queue_time(job, limits)
     offer, price = offer_of(job), price_of(job)
-    if (deadline - seen.now).total_seconds() <= limits.upload_reserve_s:
+    if not is_worth(deadline, begins, limits):
+        left = duration(max(0.0, (deadline - begins).total_seconds()))
         broke = leave(
             Outcome.FAILED,
             "over_budget",
-            f"{money(seen.spent)} of {money(price.max_usd)} are spent and {duration((deadline - seen.now).total_seconds())} "
+            f"{money(seen.spent)} of {money(price.max_usd)} are spent and {left} "
             f"of {duration(price.max_hours * 3600)} are left: too little for {offer.name}",
             "submit it again with a higher ceiling: --budget USD, --set where.max_hours=H",
         )
@@ -86,7 +115,8 @@ def _intend(job: Job, seen: Seen, limits: Limits) -> Patch:
             "deadline": deadline,
         },
         note=f"orders {offer.name} at {money(offer.hourly)} an hour as {name}; "
-        f"ends itself at {deadline:%Y-%m-%d %H:%M:%S} UTC",
+        f"{'over at the latest' if job.has_queue else 'ends itself'} at {deadline:%Y-%m-%d %H:%M:%S} UTC",
+        reserve=reserve(offer.hourly, begins, deadline, limits),
     )
 
 
@@ -112,15 +142,30 @@ def _next_rung(job: Job, seen: Seen, limits: Limits) -> Patch:
 
 
 def _another_attempt(job: Job, seen: Seen, limits: Limits) -> Patch:
-    """A doubtful order is proved to have made nothing; the next one gets a name of its own."""
+    """A doubtful order is proved to have made nothing; the next one gets a name of its own.
+
+    Within the boot limit of the run's first order this is free; later each counts as going on by itself.
+    """
     first = job.first_intent_at or seen.now
-    if seen.now - first > timedelta(seconds=limits.boot_limit_s) and seen.error:
+    counts = seen.now - first > timedelta(seconds=limits.boot_limit_s) and seen.error is not None
+    if counts and seen.error and job.recoveries >= limits.max_recoveries:
         return leave_by(job, seen, limits, failed(seen.error))
     fresh = ("intent_at", "instance_name", "instance_id", "deadline")
     return Patch(
-        {"attempt": job.attempt + 1, "phase": JobPhase.STAGING, **dict.fromkeys(fresh)},
-        note=f"{job.instance_name} was never made: ordering again under another name",
+        {
+            "attempt": job.attempt + 1,
+            "phase": JobPhase.STAGING,
+            "recoveries": job.recoveries + counts,
+            **dict.fromkeys(fresh),
+        },
+        note=f"{job.instance_name} {_told(seen.proof)}: ordering again under another name",
     )
+
+
+def _told(proof: TerminationProof | None) -> str:
+    if proof is not None and proof.unsought:
+        return "was not looked for in time, and counts as if it had been made"
+    return "was never made"
 
 
 def _unordered(patch: Patch) -> Patch:

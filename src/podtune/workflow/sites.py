@@ -52,8 +52,11 @@ class RentedEffects(Effects, Protocol):
         """Have the worker save and end, and bring its last checkpoint here; until `saved`."""
         ...
 
-    def fetch(self, job: Job) -> bool:
-        """Bring the artifact here, each file verified; True once all of it is."""
+    def fetch(self, job: Job) -> bool | Heard:
+        """Bring the artifact here, each file verified; True once all of it is.
+
+        Until then what was heard of the machine; False where it did not answer and its store has nothing.
+        """
         ...
 
     def release(self, job: Job) -> None:

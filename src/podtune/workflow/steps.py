@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from podtune.core.artifact import Artifact
 from podtune.core.errors import PodtuneError
 from podtune.core.events import WorkerResult
-from podtune.core.job import Instance, TerminationProof
+from podtune.core.job import Instance, Requote, TerminationProof
 from podtune.core.states import JobPhase, Outcome
 from podtune.providers.base import InstanceState
 
@@ -40,10 +40,17 @@ class Heard(NamedTuple):
     saved: bool = False
     """Whether what can be saved of a job that leaves has been brought here."""
     searched: bool = False
-    """Whether the machine itself gave no answer, and its store was asked and has no outcome either; before
-    the hand-over: and the provider's log of it was read."""
+    """Whether the machine itself gave no answer, and its store was asked and has no outcome either."""
+    log_read: bool = False
+    """Whether the machine itself gave no answer, and the provider's log of it was read."""
     said: str = ""
     """The newest line of that log, of a machine that said nothing itself yet."""
+    starts: int = 0
+    """How often its container was started, or failed to, by that log."""
+    began: datetime | None = None
+    """When a machine took the work out of its queue."""
+    requote: Requote | None = None
+    """What the job will cost by what was measured on the machine so far."""
 
 
 class Seen(NamedTuple):
@@ -66,6 +73,8 @@ class Seen(NamedTuple):
     heard: Heard = Heard()
     searched: bool = False
     """Whether the store was asked after the machine had ended, and has nothing of this attempt."""
+    log_read: bool = False
+    """Whether the provider's log was read after the machine had ended."""
     fetched: bool = False
     artifact: Artifact | None = None
     released: bool = False
@@ -87,6 +96,8 @@ class Patch(NamedTuple):
     note: str | None = None
     void: bool = False
     """The intent that stood until now came to nothing, for certain: it costs nothing."""
+    reserve: Decimal | None = None
+    """Dollars of the ceiling that the order which is made, or stands, keeps for itself: all it can come to."""
 
 
 def leave(outcome: Outcome, code: str, message: str, advice: str | None) -> Patch:

@@ -31,13 +31,33 @@ def remember(settings, **changes):
     store.close()
 
 
-def looked_at(settings, *pods, after_s=600):
+def looked_at(settings, *pods, after_s=600, **lists):
     account = Account(*pods)
     for path, field in (("network-volumes", "networkVolumes"), ("serverless", "endpoints"), ("templates", "templates")):  # fmt: skip
-        account.answer(f"GET /v2/{path}", httpx2.Response(200, json={field: []}))
+        told = {field: lists.get(field, [])}
+        account.answer(f"GET /v2/{path}", *(httpx2.Response(200, json=told) for _ in range(2)))
     return module.audit(
         settings, client=client(account), clock=lambda: START + timedelta(seconds=after_s)
     )
+
+
+def test_what_was_deployed_is_wanted_for_as_long_as_it_is_there(settings):
+    made = {"id": "e1", "name": "trainer", "env": {"PODTUNE_OWNER": owner(settings.home)}}
+    report = looked_at(settings, endpoints=[made])
+    (row,) = report.rows
+    assert (row.found.name, row.wanted) == ("trainer", True)
+
+
+def test_model_caches_are_told_with_their_price_each_month(settings):
+    there = [
+        {"id": "v1", "name": "qwen-model-cache", "size": 220, "dataCenter": "US-KS-2"},
+        {"id": "v2", "name": "somebodys", "size": 10, "dataCenter": "US-KS-2"},
+    ]
+    report = looked_at(settings, networkVolumes=there)
+    (cache,) = report.caches
+    assert (cache.id, cache.usd_per_month, cache.models) == ("v1", Decimal("15.40"), ())
+    assert cache.delete_with == "podtune runpod uncache v1"
+    assert report.usd_per_hour == 0
 
 
 def test_an_empty_account(settings):
@@ -105,3 +125,10 @@ def test_without_a_key_it_says_so(settings, monkeypatch):
     monkeypatch.delenv("RUNPOD_API_KEY", raising=False)
     with pytest.raises(CredentialsError):
         module.audit(settings)
+
+
+def test_the_second_machine_of_one_order_is_not_wanted(settings):
+    name = f"pt-{owner(settings.home)}-job1-1-x9999999999"
+    remember(settings, id="job1", phase=JobPhase.TRAINING, instance_name=name, instance_id="p1")
+    rows = looked_at(settings, pod("p1", name), pod("p2", name)).rows
+    assert {row.found.id: row.wanted for row in rows} == {"p1": True, "p2": False}

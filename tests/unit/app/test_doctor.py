@@ -4,10 +4,14 @@ import pytest
 
 from podtune.app import doctor
 from podtune.app.doctor import State
+from podtune.app.installation import owner
 from podtune.app.settings import VENDOR_KEYS, LoadedSettings, Settings
 from podtune.storage import base_models
+from podtune.workflow.lease import Driver
 from podtune.workflow.store import JobStore
 from support import build, homes
+from support.postgres_server import PASSWORD
+from support.reaping import remember_stray
 
 
 @pytest.fixture
@@ -68,12 +72,12 @@ def test_a_converted_base_model_is_ready(settings):
 def test_the_job_store_is_counted(settings):
     store = JobStore(settings.database)
     store.add(build.job())
-    store.take_lease("host:1:2", 100)
+    store.hold(Driver("host:1:2", "owner", "host"), 100)
     store.close()
     check = examine(settings)["Job store"]
     assert check.state is State.OK
     assert check.found.startswith("1 jobs in")
-    assert "driver host:1:2" in check.found
+    assert "driven by host:1:2" in check.found
 
 
 def test_a_damaged_job_store_is_bad_with_a_next_step(settings):
@@ -82,6 +86,26 @@ def test_a_damaged_job_store_is_bad_with_a_next_step(settings):
     check = examine(settings)["Job store"]
     assert check.state is State.BAD
     assert check.next_step
+
+
+def test_a_job_store_on_postgresql_is_counted_and_its_password_not_shown(
+    settings, monkeypatch, postgres
+):
+    url = postgres.fresh()
+    monkeypatch.setenv("PODTUNE_DATABASE_URL", url)
+    found = examine(settings)
+    assert found["Job store"].found.startswith("none yet")
+    store = JobStore(settings.database, url=url)
+    store.add(build.job())
+    store.close()
+    found = examine(settings)
+    assert found["Job store"].found.startswith("1 jobs on PostgreSQL at 127.0.0.1:")
+    assert PASSWORD not in str(found)
+    postgres.drop(url)
+    gone = examine(settings)["Job store"]
+    assert gone.state is State.BAD
+    assert "PODTUNE_DATABASE_URL" in gone.next_step
+    assert PASSWORD not in str(gone)
 
 
 def test_settings_tell_their_origin(settings):
@@ -93,3 +117,20 @@ def test_settings_tell_their_origin(settings):
 def test_a_check_is_a_value_for_programs(settings):
     dumped = examine(settings)["Python"].model_dump(mode="json")
     assert set(dumped) == {"name", "state", "found", "next_step"}
+
+
+def test_the_owner_is_shown_to_be_copied_and_made_by_nobody(settings):
+    assert "Installation" not in examine(settings)
+    mine = owner(settings.home)
+    found = examine(settings)["Installation"]
+    assert (found.state, found.found) == (State.OK, mine)
+    assert found.next_step.endswith(f"podtune reap --owner {mine}")
+
+
+def test_a_machine_that_may_leak_is_bad(settings):
+    owner(settings.home)
+    assert "Machines" not in examine(settings)
+    remember_stray(settings.database)
+    found = examine(settings)["Machines"]
+    assert (found.state, found.next_step) == (State.BAD, "podtune reap")
+    assert found.found.startswith("LEAK RISK $0.40/h: pod p9")

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podtune.app.inbox import LARGEST_EVENTS, Inbox
-from podtune.app.progress import fold
 from podtune.core.events import EventKind, TrainingEvent
 from podtune.core.handover import DeliveredResult, signed_line
+from podtune.core.progress import fold
 from podtune.core.states import WorkerStage
 from podtune.workflow.folder import AttemptWatch, EventTail, JobFolder
 from support import build
@@ -66,6 +66,22 @@ def test_output_is_appended_once_although_a_driver_died_before_it_was_counted(fo
     assert later.log_after == 4
     later.take_log(b"two\nthree\n")
     assert folder.log.read_bytes() == b"one\ntwo\nthree\n"
+
+
+def test_a_driver_that_was_frozen_takes_in_nothing_that_another_has(folder):
+    frozen = Inbox(folder, "demo", 1)
+    frozen.take_events(f"{line(0)}\n".encode())
+    frozen.take_log(b"one\n")
+    other = Inbox(folder, "demo", 1)
+    other.take_events(f"{line(1)}\n{line(2)}\n".encode())
+    other.take_log(b"two\nthree\n")
+    assert frozen.take_events(f"{line(1)}\n{line(2)}\n".encode()) == 0
+    frozen.take_log(b"two\n")
+    assert numbers(folder) == [0, 1, 2]
+    assert folder.log.read_bytes() == b"one\ntwo\nthree\n"
+    assert (frozen.events_after, frozen.log_after) == (other.events_after, other.log_after)
+    other.take_log(b"four\n")
+    assert folder.log.read_bytes().endswith(b"three\nfour\n")
 
 
 def test_output_of_a_new_attempt_follows_that_of_the_last(folder):

@@ -10,7 +10,7 @@ from podtune.app.settings import Settings
 from podtune.core.errors import ConflictError, CredentialsError, NotFoundError
 from podtune.core.job import TerminationProof
 from podtune.core.states import JobPhase
-from support import build, rented_jobs
+from support import build, queued_jobs, rented_jobs
 
 
 @pytest.fixture
@@ -77,3 +77,10 @@ def test_without_a_key_nothing_is_checked_and_the_next_step_is_said(monkeypatch)
     with pytest.raises(CredentialsError) as caught:
         machines.check_funds(Decimal(1))
     assert "podtune dev cloud" in (caught.value.hint or "")
+
+
+def test_a_job_of_a_queue_has_no_shell_and_no_port(settings):
+    with pytest.raises(ConflictError) as raised:
+        machines.ssh(settings, queued_jobs.job())
+    assert raised.value.code == "no_shell"
+    assert list(machines.checkpoints(settings, queued_jobs.job())) == []

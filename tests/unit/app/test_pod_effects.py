@@ -1,6 +1,8 @@
 """What the phases of a rented job do, with the machine's far side in memory."""
 
+import dataclasses
 import json
+import shutil
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,6 +12,7 @@ from pydantic import SecretStr
 
 from podtune.app import machine_view, pod_order
 from podtune.app.pod_effects import PodEffects, Tools
+from podtune.app.requote import NEEDED, WARM_UP
 from podtune.app.settings import Settings
 from podtune.app.staged_bundle import FILE as BUNDLE
 from podtune.core.errors import (
@@ -34,11 +37,12 @@ from podtune.core.states import JobPhase, WorkerStage
 from podtune.providers.runpod.access import RunPodAccess
 from podtune.providers.runpod.client import RunPodClient
 from podtune.providers.runpod.orders import OrderBook
-from podtune.storage.places import DirectStore
+from podtune.storage import artifact_folder
+from podtune.storage.places import DirectStore, StoreKey
 from podtune.workflow.folder import EventTail
 from podtune.workflow.intents import Intent
 from podtune.workflow.steps import Heard
-from support import build, rented_jobs
+from support import artifacts, build, homes, rented_jobs
 from support.runpod_account import KEY, Time
 
 JOB = rented_jobs.job()
@@ -61,7 +65,11 @@ class Store(DirectStore):
         return self.result
 
     def fetch(self, key, into):
-        return self.artifact
+        if self.artifact is None:
+            return None
+        (into / "artifact").mkdir(parents=True)
+        (into / "artifact" / "a").write_bytes(self.artifact)
+        return into / "artifact"
 
     def keep(self, key, folder):
         self.kept.append(folder)
@@ -78,19 +86,19 @@ class Bench:
         (self.folder / "data").mkdir(parents=True)
         (self.folder / "data" / "train.jsonl").write_text("{}\n")
         self.port, self.pods, self.store = rented_jobs.Port(), rented_jobs.Pods(), DirectStore()
-        self.orders, self.log_lines, self.billing = [], [], {"records": []}
+        self.orders, self.log_lines = [], []
         time = Time()
         access = RunPodAccess(SecretStr(KEY))
         client = RunPodClient(
             access, transport=httpx2.MockTransport(self.answer),
             sleep=time.sleep, clock=time.monotonic,
         )  # fmt: skip
-        tools = Tools(lambda: self.now, lambda job: self.orders, self.port, lambda job: self.store)
+        tools = Tools(
+            lambda: self.now, lambda job: self.orders, port=self.port, store=lambda job: self.store
+        )
         self.effects = PodEffects(self.settings, self.pods, client, access, tools)
 
     def answer(self, request):
-        if "/billing/" in request.url.path:
-            return httpx2.Response(200, content=json.dumps(self.billing))
         data = "".join(
             f"id: {n}\ndata: {json.dumps({'source': 'container', 'line': line, 'ts': 't'})}\n\n"
             for n, line in enumerate(self.log_lines)
@@ -137,7 +145,7 @@ def test_a_machine_is_ordered_under_the_job_s_name(bench):
 def test_the_work_is_handed_over_once_the_machine_answers(bench):
     bench.effects.stage(JOB)
     bench.port.answers = False
-    assert bench.effects.hand_over(JOB) == Heard(searched=True)
+    assert bench.effects.hand_over(JOB) == Heard(log_read=True)
     assert bench.view().step == "starting"
     bench.port.answers = True
     assert bench.effects.hand_over(JOB) == Heard(accepted=True, at=build.NOW)
@@ -213,9 +221,24 @@ def test_a_store_is_asked_though_no_log_speaks_any_more(bench):
     bench.store.result = DeliveredResult(job=JOB.id, attempt=1, ok=True, files={"a": SUM})
     assert bench.effects.pull(JOB) == Heard(), "not asked again so soon"
     bench.now += timedelta(seconds=11)
-    assert bench.effects.pull(JOB) == Heard(at=bench.now)
+    assert bench.effects.pull(JOB) == Heard(accepted=True, at=bench.now)
     (event,) = EventTail(bench.folder / "events.jsonl").read()
     assert event.result.ok
+
+
+def test_what_a_machine_that_is_gone_left_in_its_store_is_brought(bench):
+    class Holding(Store):
+        is_there = False
+
+        def fetch_checkpoint(self, key, into):
+            assert key == StoreKey(JOB.id, 1)
+            assert into.parent == bench.folder / "checkpoints"
+            return self.is_there
+
+    bench.store, bench.port.answers = Holding(), False
+    assert bench.effects.salvage(JOB) == Heard()
+    bench.store.is_there = True
+    assert bench.effects.salvage(JOB) == Heard(saved=True)
 
 
 def test_who_leaves_has_the_worker_save_and_takes_its_checkpoint_along(bench):
@@ -240,25 +263,54 @@ def test_who_leaves_has_the_worker_save_and_takes_its_checkpoint_along(bench):
 
 def test_an_artifact_is_fetched_by_the_port(bench):
     bench.port.phase = "finished"
-    assert not bench.effects.fetch(JOB), "nothing is listed yet"
+    assert bench.effects.fetch(JOB) is not True, "nothing is listed yet"
     bench.port.listed, bench.port.kept = (file("a"),), {"a": b"x"}
-    assert bench.effects.fetch(JOB)
+    assert bench.effects.fetch(JOB) is True
     assert (bench.folder / "artifact" / "a").read_bytes() == b"x"
 
 
 def test_an_artifact_that_the_machine_delivered_is_fetched_from_the_store(bench):
     bench.store = Store()
     bench.port.phase = "delivering"
-    assert not bench.effects.fetch(JOB)
+    assert bench.effects.fetch(JOB) is not True
     assert bench.port.asked[-2:] == ["renew archive", "renew result"]
     bench.effects.fetch(JOB)
     assert bench.port.asked.count("renew archive") == 1, "addresses live for hours"
     bench.port.phase = "delivered"
-    assert not bench.effects.fetch(JOB)
-    bench.store.artifact = bench.folder / "artifact"
-    assert bench.effects.fetch(JOB)
+    assert bench.effects.fetch(JOB) is not True
+    bench.store.artifact = b"x"
+    assert bench.effects.fetch(JOB) is True
+    bench.port.answers, bench.store.artifact = False, b"y"
+    assert bench.effects.fetch(JOB) is True, "the machine may be gone by then"
+    assert (bench.folder / "artifact" / "a").read_bytes() == b"y"
+    assert not list(bench.folder.glob("incoming-*"))
+
+
+def test_an_artifact_that_was_brought_by_a_driver_that_died_is_not_lost_with_its_machine(bench):
     bench.port.answers = False
-    assert bench.effects.fetch(JOB), "the machine may be gone by then"
+    artifacts.make(bench.folder / "artifact")
+    assert bench.effects.fetch(JOB) is not True, "no word of the worker says that it is whole"
+    sums = artifact_folder.checksums(bench.folder / "artifact")
+    homes.say_result(bench.folder / "events.jsonl", JOB, sums)
+    assert bench.effects.fetch(JOB) is True
+    homes.say_result(bench.folder / "events.jsonl", JOB, {**sums, "more.json": SUM})
+    assert bench.effects.fetch(JOB) is not True
+
+
+def test_a_bundle_whose_last_piece_another_driver_sent_is_handed_over(bench):
+    bench.effects.stage(JOB)
+    refusal = ConflictError("no bundle is awaited", code="pod_conflict")
+
+    def refuse(path, **_):
+        bench.port.phase = there
+        raise refusal
+
+    bench.port.send_bundle = refuse
+    there = "installing"
+    assert bench.effects.hand_over(JOB).accepted
+    bench.port.phase, there = "receiving", "receiving"
+    with pytest.raises(ConflictError):
+        bench.effects.hand_over(JOB)
 
 
 def test_a_machine_that_cannot_be_released_is_ended_all_the_same(bench):
@@ -309,13 +361,31 @@ def test_the_receipt_s_cost_is_of_all_machines(bench):
     rental = bench.effects._rental(JOB)
     assert rental.usd == Decimal("1.20")
     assert (rental.machines, rental.region, rental.billed_usd) == (2, "EU-1", None)
-    bench.billing = {
-        "records": [
-            {"podId": "pod0", "totalAmount": 0.4},
-            {"podId": "pod1", "totalAmount": "0.71"},
-        ]
-    }
-    assert bench.effects._rental(JOB).billed_usd == Decimal("1.11")
+    known = {"billed_usd": Decimal("0.5"), "settled_at": build.NOW}
+    bench.orders = [one._replace(**known) if one.instance_id else one for one in bench.orders]
+    rental = bench.effects._rental(JOB)
+    assert (rental.usd, rental.billed_usd) == (Decimal("1.20"), Decimal("1.0"))
+
+
+def test_a_machine_s_steps_tell_what_the_job_will_cost(bench):
+    bench.orders = [order("pod1", 1)._replace(absent_at=None)]
+    bench.port.phase = "training"
+    lines = [
+        TrainingEvent(
+            job=JOB.id, attempt=1, seq=n, time=build.NOW + timedelta(seconds=2 * n),
+            kind=EventKind.STEP, stage=WorkerStage.TRAINING, step=n + 1, total_steps=200,
+        ).line()
+        for n in range(WARM_UP + NEEDED)
+    ]  # fmt: skip
+    bench.port.events_there = ("\n".join(lines[:-1]) + "\n").encode()
+    assert bench.effects.pull(JOB).requote is None
+    bench.port.events_there = ("\n".join(lines) + "\n").encode()
+    made = bench.effects.pull(JOB).requote
+    assert (made.steps, made.seconds_per_step) == (NEEDED, 2.0)
+    assert bench.effects.pull(JOB).requote is None, "once a minute"
+    bench.now += timedelta(minutes=1)
+    bench.port.answers = False
+    assert bench.effects.pull(JOB).requote is not None, "by the log stream as well"
 
 
 def test_an_order_without_an_intent_is_refused(bench):
@@ -364,8 +434,8 @@ class Full(rented_jobs.Port):
 def test_a_full_disk_here_is_said_and_waited_out(bench):
     bench.port = Full("finished")
     bench.port.listed = (file("a"),)
-    bench.effects._tools = bench.effects._tools._replace(port=bench.port)
-    assert bench.effects.fetch(JOB) is False
+    bench.effects._tools = dataclasses.replace(bench.effects._tools, port=bench.port)
+    assert bench.effects.fetch(JOB) is not True
     assert "disk" in bench.view().detail
 
 
@@ -376,3 +446,22 @@ def test_a_machine_is_told_of_a_deadline_that_was_moved_up(bench):
     bench.effects.hand_over(rented_jobs.job(JobPhase.PROVISIONING, deadline=sooner))
     (message,) = bench.port.handed
     assert message.deadline == int(sooner.timestamp())
+
+
+def test_a_job_whose_files_are_gone_comes_to_its_proof(bench):
+    shutil.rmtree(bench.folder)
+    bench.pods.proofs.insert(0, None)
+    leaving = rented_jobs.job(JobPhase.TERMINATING, instance_id=None)
+    assert bench.effects.terminate(leaving) is None
+    assert bench.effects.terminate(leaving) is not None
+
+
+def test_a_folder_that_cannot_be_read_keeps_no_machine_alive(bench, caplog):
+    """Nobody can tell whether an order stands open: its time to appear begins anew, and it is ended."""
+    shutil.rmtree(bench.folder)
+    bench.folder.write_text("no folder any more")
+    leaving = rented_jobs.job(JobPhase.TERMINATING, instance_id=None)
+    assert bench.effects.terminate(leaving) is not None
+    assert bench.pods.doubted == [(leaving.instance_name, bench.now)]
+    assert bench.pods.ended == [None]
+    assert "left in its folder" in caplog.text

@@ -1,5 +1,6 @@
 """News of a worker: as many pieces as it takes, and none twice for another reader."""
 
+import itertools
 from datetime import timedelta
 
 from podtune.app.pod_news import PodNews
@@ -80,3 +81,15 @@ def test_a_machine_that_never_ends_is_left_after_a_while(tmp_path):
     port = Endless("training")
     PodNews(settings, NoLogs(), lambda: next(moments)).read(JOB, port, port.status())
     assert port.given < 20
+
+
+def test_a_store_is_asked_at_the_first_look_also_where_the_clock_moves_between_two_readings(
+    tmp_path,
+):
+    """Found by a job that was delivered while this machine was off: its store was never asked."""
+    ticks = itertools.count()
+    news = PodNews(
+        Settings(home=tmp_path), NoLogs(), lambda: build.NOW + timedelta(microseconds=next(ticks))
+    )
+    (tmp_path / "jobs" / JOB.id).mkdir(parents=True)
+    assert news.by_stream(JOB, DirectStore()).searched

@@ -9,6 +9,7 @@ from podtune.providers.base import InstanceState
 from podtune.providers.runpod.listing import GpuUse as Listed
 from podtune.providers.runpod.listing import PodFacts
 from podtune.providers.runpod.log_stream import LogLine
+from podtune.workflow.steps import Heard
 from support import build, rented_jobs
 
 
@@ -40,10 +41,10 @@ JOB = rented_jobs.job()
 
 
 def test_the_boot_is_told_by_the_provider_s_log(bench):
-    assert bench.view.boot(JOB) == ""
+    assert bench.view.boot(JOB) == Heard(log_read=True)
     assert bench.read().detail == "waiting for its first word"
     bench.logs.lines = [LogLine("1", "system", "pulling runpod/pytorch 40 %", "")]
-    assert bench.view.boot(JOB) == "pulling runpod/pytorch 40 %"
+    assert bench.view.boot(JOB).said == "pulling runpod/pytorch 40 %"
     assert (bench.read().step, bench.read().detail) == (
         "starting",
         "machine starts: pulling runpod/pytorch 40 %",
@@ -55,9 +56,16 @@ def test_the_boot_is_told_by_the_provider_s_log(bench):
 
 def test_a_container_that_is_started_again_and_again_is_told(bench):
     bench.logs.lines = [LogLine("1", "system", "start container for x: begin", "")]
-    assert "started" not in bench.view.boot(JOB) + bench.view.boot(JOB)
-    assert bench.view.boot(JOB) == "start container for x: begin (started 3 times)"
-    assert "started 4 times" in bench.view.boot(JOB)
+    assert [bench.view.boot(JOB).starts for _ in range(2)] == [1, 2]
+    assert "started" not in bench.read().detail
+    assert bench.view.boot(JOB) == Heard(
+        log_read=True, said="start container for x: begin", starts=3
+    )
+    assert bench.read().detail.endswith("start container for x: begin (started 3 times)")
+    bench.logs.lines = []
+    assert bench.view.boot(JOB).starts == 3
+    bench.logs.lines = [LogLine("2", "system", "start container: OCI runtime create failed", "")]
+    assert bench.view.boot(JOB).starts == 4, "one that failed is one more"
 
 
 def test_the_machine_s_own_figures_come_first(bench):
@@ -80,3 +88,11 @@ def test_what_is_sent_is_counted(bench):
     bench.view.progress(JOB, "receiving", "sending the work")(12, 40)
     found = bench.read()
     assert (found.step, found.done_bytes, found.total_bytes) == ("receiving", 12, 40)
+
+
+def test_a_picture_that_cannot_be_written_stops_nothing(bench, caplog):
+    bench.folder.rmdir()
+    bench.view.show(JOB, "ending", "waiting for the proof that it is gone")
+    bench.view.progress(JOB, "finished", "fetching the adapter")(1, 2)
+    assert bench.read() is None
+    assert "no picture" in caplog.text

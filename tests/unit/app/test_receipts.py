@@ -7,10 +7,10 @@ import pytest
 
 from podtune.app import receipts
 from podtune.app.installation import signing_key
-from podtune.app.progress import Folded
 from podtune.core.artifact import RECEIPT, REQUIRED_FILES
 from podtune.core.errors import ArtifactError, NotFoundError
 from podtune.core.job import TerminationProof
+from podtune.core.progress import Folded
 from podtune.core.states import JobPhase, Outcome
 from podtune.storage import artifact_folder
 from support import artifacts, build, rented_jobs
@@ -176,8 +176,16 @@ def test_a_rented_job_s_receipt_tells_what_was_quoted_allowed_and_spent(folder):
     cost = {k: v for k, v in made.cost.items() if k != "reason"}
     assert cost == {
         "usd_quoted": 0.4, "usd_quoted_p90": 0.8, "ceiling_usd": 5.0, "usd": 0.123457,
-        "usd_per_hour": 0.4, "usd_billed": None,
+        "usd_per_hour": 0.4, "usd_billed": None, "quote_error": -0.6914,
     }  # fmt: skip
     assert made.machine["gpu"] == "NVIDIA A40"
     assert made.machine["name"] == rented_jobs.NAME
     assert made.machine["instance"] == "pod1"
+
+
+def test_a_receipt_holds_no_callback_address(folder):
+    plan = build.plan({"deliver.callback_url": "https://x.example/hook?token=planted"})
+    job = build.job(phase=JobPhase.NOTIFYING, outcome=Outcome.COMPLETED, plan=plan)
+    artifact = artifact_folder.verify(folder, artifact_folder.checksums(folder))
+    made = receipts.make(job, Folded(), artifact, folder, ABSENCE)
+    assert "x.example" not in made.model_dump_json()

@@ -4,75 +4,25 @@ from datetime import timedelta
 
 import pytest
 
-from podtune.app import driver, wiring
-from podtune.app.service import Service
+from podtune.app import wiring
+from podtune.app.service import Service, new_id
 from podtune.app.settings import runpod_access
-from podtune.app.standing import Standing
 from podtune.core.errors import (
-    ArtifactError,
     BalanceError,
     ConflictError,
     CredentialsError,
     DatasetError,
-    NotFoundError,
     PodtuneError,
     StateError,
-    UnsupportedError,
 )
 from podtune.core.job import Instance, TerminationProof
-from podtune.core.states import Desired, JobPhase, Outcome, WireStatus
+from podtune.core.states import Desired, JobPhase, Outcome
 from podtune.data import canonical
-from podtune.storage import archive, artifact_folder
-from podtune.testing.clock import RealClock
-from podtune.testing.cloud import Cloud
-from podtune.testing.executor import NoPods
-from podtune.testing.options import CloudOptions
-from podtune.testing.server import CloudServer
-from podtune.workflow.store import JobStore, LogEntry
-from support import build, homes, rented_jobs
+from podtune.storage import artifact_folder
+from podtune.workflow.store import JobStore
+from support import build, homes
+from support.driving import held
 from support.odd_server import OddServer, response
-
-
-@pytest.fixture
-def spawned(monkeypatch):
-    """Homes for which a driver would have been started."""
-    homes_seen = []
-    monkeypatch.setattr(driver, "spawn", lambda settings: homes_seen.append(settings.home))
-    return homes_seen
-
-
-@pytest.fixture
-def settings(tmp_path):
-    return homes.settings(tmp_path)
-
-
-@pytest.fixture
-def service(settings, spawned):
-    made = Service(settings)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def user(tmp_path):
-    folder = tmp_path / "user"
-    homes.model(folder / "model")
-    homes.data(folder)
-    return folder
-
-
-@pytest.fixture
-def plan(user):
-    return homes.plan(user)
-
-
-@pytest.fixture
-def job(service, plan):
-    return service.submit(plan, digest=plan.digest)
-
-
-def test_making_a_service_makes_nothing(service, settings):
-    assert not settings.home.exists()
 
 
 def test_planning_makes_nothing(service, settings, user):
@@ -228,21 +178,6 @@ def test_an_address_that_now_gives_other_rows_is_refused(remote, remote_plan, se
     assert list(settings.jobs.iterdir()) == []
 
 
-def test_a_driver_just_started_is_not_started_again(service, job, spawned):
-    for _ in range(5):
-        service.job(job.id)
-    assert len(spawned) == 1
-
-
-def test_no_driver_is_started_beside_one_that_lives(service, plan, settings, spawned):
-    settings.home.mkdir()
-    store = JobStore(settings.database)
-    store.take_lease(driver.holder_name(), 1000)
-    service.submit(plan)
-    store.close()
-    assert spawned == []
-
-
 def test_another_plan_than_the_approved_one_is_refused(service, plan, settings):
     with pytest.raises(ConflictError) as caught:
         service.submit(plan, digest="0" * 64)
@@ -289,43 +224,6 @@ def test_an_id_is_a_plain_word_whatever_the_file_is_called(service, user, name):
     assert job.id == job.id.lower().strip("-")
 
 
-def test_jobs_are_found_by_beginning_and_by_last(service, job):
-    assert service.job(job.id[:9]).id == job.id
-    assert service.job("last").id == job.id
-    assert [j.id for j in service.jobs()] == [job.id]
-
-
-def test_verbs_that_read_make_no_home(service, settings):
-    for verb in (service.job, service.cancel, service.resume, service.artifact, service.receipt):
-        with pytest.raises(NotFoundError) as caught:
-            verb("last")
-        assert caught.value.code == "no_jobs"
-    assert service.jobs() == []
-    assert not settings.home.exists()
-
-
-def test_the_status_is_the_contracts(service, job):
-    status = service.status(job.id)
-    assert (status.status, status.progress, status.job_id) == (WireStatus.RUNNING, 0.0, job.id)
-    assert status.phase == "queued"
-
-
-def test_the_workers_events_are_folded(service, job):
-    homes.say(service.folder(job).events, job, kind="warning", message="look")
-    assert service.status(job.id).warnings == ("look",)
-    assert [e.message for e in service.events(job.id)] == ["look"]
-
-
-def test_the_workflows_log_is_told(service, job):
-    assert [e.message for e in service.log(job.id)] == ["submitted"]
-
-
-def test_logs_are_the_workers_output(service, job):
-    assert list(service.logs(job.id)) == []
-    service.folder(job).log.write_bytes(b"hello \xff\n")
-    assert "".join(service.logs(job.id)) == "hello \ufffd\n"
-
-
 def test_cancelling_wishes(service, job):
     assert service.cancel(job.id).desired is Desired.CANCELLED
 
@@ -335,13 +233,6 @@ def test_what_has_ended_is_not_cancelled(service, job, settings):
     with pytest.raises(ConflictError) as caught:
         service.cancel(job.id)
     assert caught.value.code == "already_ended"
-
-
-def test_waiting_for_what_has_ended_returns_at_once(service, job, settings):
-    homes.finish(settings, job, Outcome.FAILED)
-    assert service.wait(job.id).outcome is Outcome.FAILED
-    assert list(service.events(job.id, follow=True)) == []
-    assert list(service.logs(job.id, follow=True)) == []
 
 
 def test_a_job_that_did_not_complete_is_resumed(service, job, settings):
@@ -359,91 +250,14 @@ def test_what_runs_or_completed_is_not_resumed(service, job, settings, outcome, 
     assert caught.value.code == code
 
 
-def test_the_artifact_of_a_completed_job(service, job, settings, tmp_path):
-    homes.finish(settings, job)
-    assert service.artifact(job.id) == service.folder(job).artifact
-    target = service.artifact(job.id, tmp_path / "out")
-    assert target == tmp_path / "out"
-    assert (target / "receipt.json").is_file()
-    assert service.receipt(job.id).receipt.job == job.id
-    assert len(service.verify_receipt(job.id)) == len(service.verify_receipt(str(target))) == 4
-
-
-def test_the_artifact_as_one_archive_is_the_same_artifact(service, job, settings, tmp_path):
-    homes.finish(settings, job)
-    packed = service.artifact(job.id, tmp_path / "out" / "adapter.tar.gz")
-    assert packed == tmp_path / "out" / "adapter.tar.gz"
-    archive.unpack(packed, tmp_path / "back")
-    assert len(service.verify_receipt(str(tmp_path / "back"))) == 4
-
-
-def test_a_damaged_artifact_is_neither_shown_nor_copied(service, job, settings, tmp_path):
-    homes.finish(settings, job)
-    (service.folder(job).artifact / "README.md").write_text("changed")
-    for target in (None, tmp_path / "out", tmp_path / "out.tar.gz"):
-        with pytest.raises(ArtifactError):
-            service.artifact(job.id, target)
-    assert not list(tmp_path.glob("out*"))
-
-
-@pytest.mark.parametrize("outcome", [None, Outcome.FAILED])
-def test_a_job_that_did_not_complete_has_no_artifact(service, job, settings, outcome):
-    if outcome:
-        homes.finish(settings, job, outcome)
-    for verb in (service.artifact, service.receipt, service.verify_receipt, service.chat_folder):
-        with pytest.raises(NotFoundError) as caught:
-            verb(job.id)
-        assert caught.value.code == "no_artifact"
-        assert job.id in str(caught.value.hint)
-
-
-def test_a_chat_takes_a_job_or_an_artifacts_folder(service, job, settings):
-    homes.finish(settings, job)
-    folder = service.folder(job).artifact
-    assert service.chat_folder(job.id) == service.chat_folder(str(folder)) == folder
-
-
-def test_a_chat_with_a_foreign_adapter_is_refused(service, tmp_path):
-    (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(UnsupportedError, match=r"spec\.yaml"):
-        service.chat_folder(str(tmp_path))
-
-
-def test_closing_twice_is_closing(service, job):
-    service.close()
-    service.close()
-    assert service.job(job.id).id == job.id
-
-
-KEY = "rpa_ANOTHERACCOUNT000000000000000000000000"
-
-
-@pytest.fixture
-def account(monkeypatch):
-    """A stand-in cloud with money and without machines, and the variables that lead to it."""
-    with CloudServer(Cloud(RealClock(), 1, NoPods(), CloudOptions())) as server:
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
-        yield server.cloud
-
-
-def rented_plan(user, **price):
-    """A plan for RunPod on real rows."""
-    made = homes.plan(user)
-    ladder = rented_jobs.plan(**price)
-    where = ladder.spec.where
-    spec = made.spec.model_copy(update={"where": where})
-    return made.model_copy(update={"spec": spec, "price": ladder.price})
-
-
 def test_a_rented_job_needs_no_libraries_here_and_remembers_who_pays(
     service, user, account, monkeypatch
 ):
     monkeypatch.setattr("podtune.app.service.TRAINING_LIBRARIES", ("no_such_library",))
-    job = service.submit(rented_plan(user))
+    job = service.submit(homes.rented_plan(user))
     assert job.is_rented
     assert job.account == wiring.account_of(runpod_access())
-    assert KEY not in str(job)
+    assert homes.ANOTHER_KEY not in str(job)
     assert service.status(job.id).cost_usd == 0
     assert service.standing(job).money() == "$0.00 of $5.00"
 
@@ -452,32 +266,32 @@ def test_a_ceiling_that_the_account_cannot_pay_is_refused_before_anything_is_wri
     service, user, account, settings
 ):
     with pytest.raises(BalanceError):
-        service.submit(rented_plan(user, max_usd="26"))
+        service.submit(homes.rented_plan(user, max_usd="26"))
     assert not settings.home.exists()
 
 
 def test_without_a_key_nothing_is_rented(service, user, monkeypatch, settings):
     monkeypatch.delenv("RUNPOD_API_KEY", raising=False)
     with pytest.raises(CredentialsError):
-        service.submit(rented_plan(user))
+        service.submit(homes.rented_plan(user))
     assert not settings.home.exists()
 
 
 def test_a_resumed_job_has_what_is_left_of_its_ceiling(service, user, account, settings):
-    job = service.submit(rented_plan(user, max_usd="1"))
+    job = service.submit(homes.rented_plan(user, max_usd="1"))
     store = JobStore(settings.database, clock=lambda: build.NOW + timedelta(hours=3))
-    token = store.take_lease("tests:0:0", 10)
     wanted = {
         "intent_at": build.NOW, "instance_name": "pt-o-j-1-x1",
         "deadline": build.NOW + timedelta(hours=2), "first_intent_at": build.NOW,
     }  # fmt: skip
-    ordered = store.apply(job, wanted, "orders", token)
+    ordered = store.apply(held(store, job), wanted, "orders")
     store.record_instance(ordered, Instance(id="p", name="pt-o-j-1-x1", started_at=build.NOW))
     gone = build.NOW + timedelta(hours=2.5)
     proof = TerminationProof(instance_id="p", absent_at=gone, method="m")
     store.record_absence(ordered, proof)
     done = {"phase": JobPhase.DONE, "outcome": Outcome.FAILED, "proof": proof}
-    store.apply(ordered, done, None, token)
+    store.apply(ordered, done, None)
+    store.leave("me")
     store.close()
     assert service.status(job.id).cost_usd == 1.0
     with pytest.raises(ConflictError) as caught:
@@ -485,40 +299,9 @@ def test_a_resumed_job_has_what_is_left_of_its_ceiling(service, user, account, s
     assert caught.value.code == "over_budget"
 
 
-def test_rented_and_local_jobs_do_not_wait_for_each_other(service, user, account, settings):
-    rented = service.submit(rented_plan(user))
-    local = service.submit(homes.plan(user))
-    store = JobStore(settings.database)
-    token = store.take_lease("tests:0:0", 10)
-    store.apply(rented, {"phase": JobPhase.TRAINING}, None, token)
-    store.close()
-    assert service.before(service.job(local.id)) == []
-
-
-def test_a_driver_without_the_account_is_asked_to_go_by_a_command_that_has_it(
-    service, user, account, settings, spawned, monkeypatch
-):
-    job = service.submit(rented_plan(user))
-    store = JobStore(settings.database)
-    holder = driver.holder_name()
-    token = store.take_lease(holder, 60, account=None)
-    store.apply(job, {"hindrance": "waits: no key"}, "waits: no key", token)
-    asked = []
-    monkeypatch.setattr(driver, "ask_to_leave", asked.append)
-    spawned.clear()
-    other = Service(settings)
-    other.jobs()
-    other.job(job.id)
-    assert asked == [holder]
-    assert spawned == [settings.home]
-    assert store.lease_holder() is None
-    other.close()
-    store.close()
-
-
-def test_everything_of_a_rented_job_is_followed_to_its_end(service, user, account, settings):
-    job = service.submit(rented_plan(user))
-    homes.finish(settings, job, Outcome.FAILED)
-    seen = list(service.follow(job.id))
-    assert [one.message for one in seen if isinstance(one, LogEntry)] == ["submitted", "done"]
-    assert any(isinstance(one, Standing) for one in seen)
+def test_an_id_is_what_the_source_is_called_and_chance(service):
+    found = new_id("https://x.example/Support Tickets.jsonl?token=PLANTED", letters=8)
+    assert found.startswith("support-tickets-")
+    assert "planted" not in found
+    assert new_id("s") != new_id("s")
+    assert new_id("").startswith("job-")

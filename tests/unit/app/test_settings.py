@@ -160,6 +160,25 @@ def test_only_vendor_keys_that_are_set(monkeypatch):
     assert settings.vendor_keys() == {"HF_TOKEN": "hf_x"}
 
 
+def test_the_database_is_named_by_the_environment_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv("PODTUNE_DATABASE_URL", raising=False)
+    assert settings.database_url() is None
+    monkeypatch.setenv("PODTUNE_DATABASE_URL", "")
+    assert settings.database_url() is None
+    url = "postgresql://u:planted@127.0.0.1/d"
+    monkeypatch.setenv("PODTUNE_DATABASE_URL", url)
+    found = settings.database_url()
+    assert found.get_secret_value() == url
+    assert "planted" not in repr(found) + repr(settings.load())
+    assert settings.driver_environment(settings.Settings())["PODTUNE_DATABASE_URL"] == url
+    assert "PODTUNE_DATABASE_URL" not in settings.worker_environment()
+    assert "PODTUNE_DATABASE_URL" not in settings.container_environment()
+    (tmp_path / "podtune.toml").write_text(f'database_url = "{url}"')
+    with pytest.raises(SpecError) as caught:
+        settings.load({}, tmp_path)
+    assert "planted" not in caught.value.message
+
+
 @pytest.fixture
 def no_aws(monkeypatch):
     for name in os.environ.copy():
@@ -235,3 +254,79 @@ def test_no_key_is_sent_over_plain_http(monkeypatch, variable):
     monkeypatch.setenv(variable, "http://storage.example")
     with pytest.raises(SpecError, match=variable):
         {"HF_ENDPOINT": settings.hub_access, "SUPABASE_URL": settings.supabase_access}[variable]()
+
+
+@pytest.mark.parametrize(
+    ("given", "secrets"),
+    [("", []), ("whsec_a", ["whsec_a"]), (" whsec_a\n whsec_b ", ["whsec_a", "whsec_b"])],
+)
+def test_the_secrets_that_callbacks_are_signed_with(monkeypatch, given, secrets):
+    monkeypatch.setenv("PODTUNE_WEBHOOK_SECRET", given)
+    found = settings.webhook_secrets()
+    assert [one.get_secret_value() for one in found] == secrets
+    assert "whsec" not in str(found)
+    assert "PODTUNE_WEBHOOK_SECRET" not in settings.worker_environment()
+
+
+def test_what_may_be_reached_is_one_policy():
+    policy = settings.Settings(egress_http=True, egress_private_hosts="minio:9000").egress_policy
+    assert (policy.http, policy.private[0].name, policy.allow) == (True, "minio", ())
+    with pytest.raises(SpecError):
+        _ = settings.Settings(egress_allow_hosts="a b").egress_policy
+
+
+def test_the_login_of_a_registry_is_whole_or_none(monkeypatch):
+    names = ("PODTUNE_REGISTRY_USER", "PODTUNE_REGISTRY_PASSWORD")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    assert settings.registry_login() is None
+    monkeypatch.setenv(names[1], "planted")
+    with pytest.raises(SpecError, match="PODTUNE_REGISTRY_USER is not set"):
+        settings.registry_login()
+    monkeypatch.setenv(names[0], "me")
+    found = settings.registry_login()
+    assert found is not None
+    assert found[0].get_secret_value() == "me"
+    assert "planted" not in repr(found)
+
+
+def test_supabases_address_alone(monkeypatch):
+    monkeypatch.delenv("SUPABASE_URL", raising=False)
+    assert settings.supabase_url() is None
+    monkeypatch.setenv("SUPABASE_URL", "https://x.supabase.co/")
+    assert settings.supabase_url() == "https://x.supabase.co"
+    monkeypatch.setenv("SUPABASE_URL", "http://x.supabase.co")
+    with pytest.raises(SpecError):
+        settings.supabase_url()
+
+
+def test_a_ceiling_of_paid_jobs_reaches_the_driver_as_it_was_set(tmp_path, monkeypatch):
+    loaded = load(tmp_path, PODTUNE_MAX_USD_PER_JOB="7.5").settings
+    assert str(loaded.max_usd_per_job) == "7.5"
+    given = settings.driver_environment(loaded)
+    assert load(tmp_path, **given).settings.max_usd_per_job == loaded.max_usd_per_job
+    assert load(tmp_path).settings.max_usd_per_job == 0
+
+
+@pytest.mark.parametrize("value", ["-1", "much", "nan", "inf", "2000000"])
+def test_what_is_no_ceiling_is_refused(tmp_path, value):
+    with pytest.raises(SpecError):
+        load(tmp_path, PODTUNE_MAX_USD_PER_JOB=value)
+
+
+def test_downloads_of_one_request_lie_where_it_says(tmp_path):
+    loaded = load(tmp_path).settings
+    own = loaded.with_downloads(tmp_path / "own")
+    assert (own.downloads, own.keeps_downloads) == (tmp_path / "own", True)
+    assert (loaded.downloads, loaded.keeps_downloads) == (loaded.home / "downloads", False)
+    assert own.home == loaded.home
+
+
+def test_only_a_tenants_request_is_looked_up_as_a_stranger_s(tmp_path):
+    own = settings.Settings(home=tmp_path)
+    assert not own.finds_as_stranger
+    assert not own.for_tenant(None).finds_as_stranger
+    assert own.for_tenant("ann").finds_as_stranger
+    assert not own.finds_as_stranger
+    opened = settings.Settings(home=tmp_path, tenants_use_hub_token=True)
+    assert not opened.for_tenant("ann").finds_as_stranger

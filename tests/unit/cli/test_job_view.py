@@ -7,15 +7,17 @@ from decimal import Decimal
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from podtune.app.machine_view import MachineView
-from podtune.app.progress import Folded
 from podtune.app.standing import Standing
 from podtune.cli import job_view
 from podtune.core.events import Metrics
-from podtune.core.job import TerminationProof
+from podtune.core.job import Requote, TerminationProof
+from podtune.core.progress import Folded
 from podtune.core.states import JobPhase, Outcome, WorkerStage
 from podtune.core.wire import status_of
+from podtune.workflow.intents import Intent
 from support import build, rented_jobs
 
 PROOF = TerminationProof(instance_id="1:2", ended=0, absent_at=build.NOW, method="looked [well]")
@@ -36,6 +38,10 @@ def shown(render, *values):
     stream = io.StringIO()
     render(Console(file=stream, width=160, highlight=False), *values)
     return stream.getvalue()
+
+
+def plain_text(markup):
+    return Text.from_markup(markup).plain
 
 
 def ended(outcome=Outcome.COMPLETED, **changes):
@@ -197,9 +203,58 @@ def rented(phase=JobPhase.TRAINING, view=None, **changes):
 
 
 def test_a_rented_job_for_programs_has_its_money():
-    value = job_view.job_json(rented().job, Decimal("0.1234567"))
-    assert (value["cost_usd"], value["ceiling_usd"]) == (0.123457, 5.0)
+    standing = rented()._replace(spent=Decimal("0.1234567"))
+    value = job_view.job_json(standing.job, standing)
+    assert (value["cost_usd"], value["ceiling_usd"], value["quote_usd"]) == (0.123457, 5.0, 0.4)
+    assert (value["billed_usd"], value["quote_error"]) == (None, None)
     assert "cost_usd" not in job_view.job_json(build.job())
+
+
+def settled(usd="0.30", billed="0.25", **changes):
+    """A completed job whose one machine is gone."""
+    begun, now = build.NOW - timedelta(hours=1), build.NOW
+    order = Intent("n", "demo-abc234", 1, begun, Decimal(usd), None, None, "pod1", now)
+    if billed is not None:
+        order = order._replace(billed_usd=Decimal(billed), settled_at=now)
+    done = {"outcome": Outcome.COMPLETED, "intent_at": None, **changes}
+    standing = rented(JobPhase.DONE, **done)
+    return standing._replace(spent=order.usd(now), orders=[order])
+
+
+def test_what_a_job_cost_in_the_end_stands_beside_its_receipt():
+    lines = [plain_text(line) for line in job_view.settlement(settled())]
+    assert lines == [
+        "cost   $0.30 of $5.00",
+        "quote  $0.40 by the plan; it cost 38 % less",
+        "bill   $0.25 by RunPod's bill, $0.30 by our meter",
+    ]
+    (*_, last) = [plain_text(line) for line in job_view.settlement(settled(billed="0.50"))]
+    assert last.startswith("RunPod billed $0.50, $0.20 more than our meter says: ")
+    pending = [plain_text(line) for line in job_view.settlement(settled(billed=None))]
+    assert pending[-1].endswith("RunPod's bill is not final yet, later commands ask for it")
+
+
+def test_the_list_says_how_far_off_the_quote_was_and_what_was_billed_too_much():
+    standing = settled(billed="0.50")
+    text = shown(job_view.render_jobs, [standing.job], {standing.job.id: standing})
+    assert "$0.40, +25 %" in text
+    assert "demo-abc234: RunPod billed $0.50" in text
+
+
+def test_the_state_of_a_job_that_will_not_be_done_in_time_says_so():
+    requote = Requote(
+        at=build.NOW, steps=20, seconds_per_step=2, usd=Decimal("7.1"),
+        ends_at=build.NOW + timedelta(hours=9),
+    )  # fmt: skip
+    standing = rented(requote=requote)
+    status = status_of(standing.job, Folded().progress(), standing.spent)
+    text = shown(job_view.render_status, standing.job, status, Folded(), standing)
+    for words in (
+        "$0.40 by the plan; $7.10 in all, measured over 20 steps",
+        "not all of it will be",
+    ):
+        assert words in text
+    assert "$0.12 of the ceiling, until the machine is gone" in text
 
 
 def test_the_list_shows_what_rented_jobs_cost_and_what_may_leak():
@@ -219,7 +274,7 @@ def test_the_state_of_a_rented_job_shows_machine_money_and_end():
     )
     status = status_of(standing.job, Folded().progress(), standing.spent)
     text = shown(job_view.render_status, standing.job, status, Folded(), standing)
-    for words in ("$0.12 of $5.00 at $0.40/h", "pulling 40 %; pod pod1", "whatever happens"):
+    for words in ("$0.12 of $5.00, at $0.40/h", "pulling 40 %; pod pod1", "whatever happens"):
         assert words in text
 
 
@@ -227,3 +282,9 @@ def test_the_end_says_what_it_cost(tmp_path):
     standing = rented(JobPhase.DONE, intent_at=None)
     text = shown(job_view.render_end, standing.job, Folded(facts=FACTS), tmp_path, standing)
     assert "$0.12 of $5.00; the machine is gone" in text
+
+
+def test_what_is_amiss_with_the_account_stands_in_a_job_s_state():
+    standing = rented()._replace(amiss=("LEAK RISK $0.40/h: another", "RunPod could not be asked"))
+    rows = list(job_view._rented_rows(standing, Folded()))
+    assert [name for name, _ in rows].count("warning") == 2

@@ -1,39 +1,13 @@
 """`podtune ssh` and `podtune checkpoints`."""
 
 import json
-import sys
 
 import pytest
 
-from podtune.app import driver
 from podtune.app.service import Service
-from podtune.cli import main
 from podtune.core.states import JobPhase
 from podtune.workflow.store import JobStore
 from support import homes, rented_jobs
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("PODTUNE_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(driver, "spawn", lambda settings: None)
-    return homes.settings(tmp_path)
-
-
-@pytest.fixture
-def run(home, monkeypatch, capsys):
-    def ran(*arguments):
-        monkeypatch.setattr(sys, "argv", ["podtune", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        return code, *capsys.readouterr()
-
-    return ran
 
 
 @pytest.fixture

@@ -76,31 +76,6 @@ def test_a_program_gets_everything_with_the_digest():
     assert len(value["fields"]) == len(field_paths())
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "none"),
-        (True, "yes"),
-        (False, "no"),
-        (0.0002, "0.0002"),
-        (5.0, "5"),
-        ({"tokens": 256, "examples": None}, "tokens 256"),
-        ({}, "none"),
-        (["a", "b"], "a, b"),
-        ("auto", "auto"),
-        (3, "3"),
-    ],
-)
-def test_values_as_people_read_them(value, text):
-    assert plan_view.shown_value(value) == text
-
-
-def test_paths_below_here_are_short(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert plan_view.shown_value(str(tmp_path / "a" / "b.jsonl")) == "a/b.jsonl"
-    assert plan_view.shown_value("/somewhere/else") == "/somewhere/else"
-
-
 MIXTURE = build.facts(
     model_type="qwen3_moe", num_experts=8, num_experts_per_tok=2, moe_intermediate_size=32
 )

@@ -9,11 +9,13 @@ import sys
 
 import pytest
 
+from podtune.app import driver
 from podtune.app.service import Service
-from podtune.cli import main, planning
+from podtune.cli import planning
 from podtune.testing.cloud import Cloud
 from podtune.testing.server import CloudServer
 from support import build, homes
+from support.reaping import remember_stray
 
 
 class Terminal(io.StringIO):
@@ -58,19 +60,16 @@ def submitted(monkeypatch):
 
 
 @pytest.fixture
-def run(user, monkeypatch, capsys):
+def home(user):
+    return user
+
+
+@pytest.fixture
+def run(run, monkeypatch):
     def ran(*arguments, typed=None):
         if typed is not None:
             monkeypatch.setattr(sys, "stdin", Terminal(typed))
-        monkeypatch.setattr(sys, "argv", ["podtune", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        return run(*arguments)
 
     return ran
 
@@ -178,3 +177,14 @@ def test_every_flag_is_of_a_field_that_exists():
     from podtune.core.spec import field_paths
 
     assert set(planning.FLAGS) <= set(field_paths())
+
+
+@pytest.mark.parametrize("output", ["human", "json"])
+def test_before_new_money_is_spent_it_is_said_what_may_leak(run, user, submitted, monkeypatch, output):  # fmt: skip
+    monkeypatch.setattr(driver, "spawn", lambda settings: None)
+    remember_stray(user / "home" / "podtune.db")
+    _, _, told = run("plan", *RENTED, "--budget", "1", "--output", output)
+    assert "LEAK RISK $0.40/h" in told
+    _, _, told = run("train", *RENTED, "--budget", "1", "--output", output)
+    assert "LEAK RISK $0.40/h" in told
+    assert submitted == [], "nobody agreed yet"

@@ -9,7 +9,7 @@ from rich.console import Console
 from podtune.app.renting import Cards
 from podtune.cli import plan_view, price_view
 from podtune.cli.console import Output
-from podtune.planning.price import hours, money
+from podtune.planning.price import money
 from support import build, renting
 
 PLAN = renting.plan()
@@ -27,46 +27,8 @@ def rendered(plan, width=100, **options):
     return stream.getvalue()
 
 
-def lines(plan):
-    return dict(price_view.lines(plan))
-
-
-def test_a_local_plan_has_no_money_lines():
-    assert lines(build.plan()) == {}
+def test_a_local_plan_has_no_ladder():
     assert "card" not in rendered(build.plan()).split("field")[0]
-
-
-def test_the_money_lines_hold_every_figure():
-    first = PLAN.price.first
-    cost = lines(PLAN)["cost"]
-    for figure in (money(first.usd_p50), money(first.usd_p90), "never over $5.00", "RTX A5000"):
-        assert figure in cost
-    assert hours(first.hours_p50) in lines(PLAN)["time"]
-    assert PLAN.time.basis in lines(PLAN)["time"]
-
-
-def test_the_machine_is_said_with_its_life():
-    machine = lines(PLAN)["machine"]
-    assert "RTX A5000, secure cloud, 50 GB at /workspace" in machine
-    assert hours(PLAN.price.life_hours(PLAN.price.first)) in machine
-    kept = renting.plan(renting.given({"where.keep_on_failure_min": 20, "where.volume": "v1"}))
-    assert "volume v1" in lines(kept)["machine"]
-    assert "after a failure kept 20 min" in lines(kept)["machine"]
-
-
-def test_the_direct_store_says_what_can_be_lost():
-    said = lines(PLAN)["pick-up"]
-    assert "must stay on" in said
-    assert "$5.00 are used up, then it is lost" in said
-
-
-@pytest.mark.parametrize(
-    ("store", "words"), [("hf", "Hub"), ("s3", "bucket"), ("supabase", "Supabase")]
-)
-def test_other_stores_say_the_way(store, words):
-    said = lines(renting.plan(renting.given({"deliver.store": store})))["pick-up"]
-    assert words in said
-    assert "lost" not in said
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])

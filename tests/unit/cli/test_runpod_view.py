@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from podtune.app.account import AuditReport, AuditRow
+from podtune.app.cache_volumes import CachedModel, CacheVolume
 from podtune.cli import runpod_view
 from podtune.cli.console import Output
 from podtune.providers.runpod.audit import Found, Kind
@@ -79,8 +80,34 @@ def test_markup_in_a_foreign_name_is_text(capsys):
     assert "[red]x" in capsys.readouterr().out
 
 
+def test_model_caches_are_shown_with_the_command_that_deletes_them(capsys):
+    cache = CacheVolume(
+        id="v1", name="qwen-[b]model-cache", data_center="US-KS-2", size_gb=220,
+        usd_per_month=Decimal("15.40"), endpoints=("trainer",),
+        models=(CachedModel(model="Qwen/Qwen3-8B", commit="a" * 40, gb=16.4),),
+        delete_with="podtune runpod uncache v1",
+    )  # fmt: skip
+    runpod_view.render_audit(report(caches=(cache,)), Output.HUMAN)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "qwen-[b]model-cache (v1), 220 GB in US-KS-2, $15.40 a month" in said
+    assert "Qwen/Qwen3-8B (16.4 GB); used by trainer" in said
+    assert "podtune runpod uncache v1" in said
+
+
 def test_as_json(capsys):
     runpod_view.render_audit(report(row()), Output.JSON)
     shown = json.loads(capsys.readouterr().out)
     assert shown["rows"][0]["found"]["id"] == "7h9k2m4n6pabcd"
     assert shown["rows"][0]["wanted"] is True
+
+
+def test_machines_that_may_leak_are_ended_by_a_command_and_the_rest_by_hand(capsys):
+    runpod_view.render_audit(report(row(wanted=False), row(wanted=False, kind=Kind.VOLUME)), Output.HUMAN)  # fmt: skip
+    told = capsys.readouterr().err
+    assert "LEAK RISK $12.35/h: 1 machine is not proved gone" in told
+    assert "podtune reap\n" in told
+    assert "podtune runpod undeploy" in told
+    runpod_view.render_audit(report(row()), Output.HUMAN)
+    told = capsys.readouterr().err
+    assert "LEAK RISK" not in told
+    assert "podtune reap --owner abcdefgh" in told

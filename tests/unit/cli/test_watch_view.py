@@ -13,6 +13,7 @@ from podtune.app.standing import Standing
 from podtune.cli.watch_view import BLOCKS, sparkline, watch
 from podtune.core.events import EventKind, Metrics, Task, TrainingEvent, WorkerResult
 from podtune.core.handover import GpuUse
+from podtune.core.job import Requote
 from podtune.core.states import JobPhase, WorkerStage
 from podtune.workflow.store import LogEntry
 from support import build, rented_jobs
@@ -182,7 +183,17 @@ def test_a_terminal_shows_load_and_money():
     text = live(standing(detail="pulling"), standing("training", JobPhase.TRAINING, gpus=(card,)))
     assert "pulling" in text
     assert "GPU 93 %" in text
-    assert "$0.12 of $5.00 at $0.40/h" in text
+    assert "$0.12 of $5.00, at $0.40/h" in text
+
+
+def test_the_money_line_has_the_warning_and_what_was_measured():
+    seen = standing("training", JobPhase.TRAINING)
+    requote = Requote(
+        at=build.NOW, steps=20, seconds_per_step=2, usd=Decimal("4.71"), ends_at=build.NOW
+    )
+    job = seen.job.model_copy(update={"warned_at": build.NOW, "requote": requote})
+    text = live(seen._replace(job=job, spent=Decimal("4.05")))
+    assert "$4.05 of $5.00, at $0.40/h; 81 % of the ceiling  $4.71 in all, measured" in text
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -199,7 +210,7 @@ def test_no_bar_wraps(width):
     last = [line for line in drawn if line][-4:]
     assert [line.split()[1] for line in last] == ["train", "prove", "machine", "rented"]
     assert last[2].endswith("GPU 100 %, 70.0 GiB")
-    assert last[3].endswith("$0.12 of $5.00 at $0.40/h")
+    assert last[3].endswith("$0.12 of $5.00, at $0.40/h")
     assert all(len(line) <= width for line in last)
 
 
@@ -214,3 +225,8 @@ def test_a_leak_risk_is_said():
     left = standing(phase=JobPhase.TERMINATING)
     job = left.job.model_copy(update={"left_at": build.NOW - timedelta(minutes=5)})
     assert any("LEAK RISK $0.40/h" in line for line in plain(left._replace(job=job)))
+
+
+def test_what_is_amiss_with_the_account_is_said_once():
+    seen = standing("training", JobPhase.TRAINING)._replace(amiss=("LEAK RISK $9.00/h: another",))
+    assert sum("LEAK RISK $9.00/h" in line for line in plain(seen, seen)) == 1

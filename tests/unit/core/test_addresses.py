@@ -2,7 +2,7 @@
 
 import pytest
 
-from podtune.core.addresses import checked, is_loopback
+from podtune.core.addresses import checked, flaw, is_loopback
 from podtune.core.errors import SpecError
 
 
@@ -38,3 +38,32 @@ def test_only_names_of_this_machine_are_loopback():
     assert is_loopback("localhost")
     assert not is_loopback("localhost.example")
     assert not is_loopback("")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://x.example/a?token=1", "http://127.0.0.1:8/x", "https://[::1]/", "HTTPS://X.example"],
+)
+def test_an_address_without_a_flaw(url):
+    assert flaw(url, 100) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://x.example/planted" + "a" * 100, "more than 100"),
+        ("https://x.example/plan ted", "space"),
+        ("https://x.example/\\planted", "backslash"),
+        ("https://x.example/\ud800", "printed"),
+        ("https://[planted", "understood"),
+        ("https://x.example:planted/", "understood"),
+        ("ftp://planted", "https://"),
+        ("https://planted:planted@x.example", "password"),
+        ("https:///planted", "no host"),
+        ("https://x.example/#planted", "fragment"),
+    ],
+)
+def test_a_flaw_is_named_and_the_address_is_not(url, words):
+    found = flaw(url, 100)
+    assert words in found
+    assert "planted" not in found

@@ -16,6 +16,7 @@ TABLE = [
     (errors.NotFoundError, "not_found", 404, 2),
     (errors.ConflictError, "conflict", 409, 2),
     (errors.CredentialsError, "credentials", 401, 3),
+    (errors.ForbiddenError, "forbidden", 403, 3),
     (errors.ProviderError, "provider_failed", 502, 4),
     (errors.NoCapacityError, "no_capacity", 502, 4),
     (errors.BalanceError, "insufficient_balance", 502, 4),
@@ -114,3 +115,25 @@ def test_all_are_caught_as_the_base_class():
     for kind in CLASSES:
         with pytest.raises(errors.PodtuneError, match="x"):
             raise kind("x")
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_an_error_that_was_stored_is_the_same_again(kind):
+    before = kind("what happened", code="odd", hint="do this", context={"n": 1})
+    after = errors.of_stored(json.loads(json.dumps(errors.to_stored(before))))
+    assert type(after) is kind
+    assert after.to_json() == before.to_json()
+    assert errors.http_status(after) == errors.http_status(before)
+
+
+def test_an_error_of_another_module_is_stored_as_its_nearest_here():
+    stored = errors.to_stored(TemplateRefusedError("no"))
+    after = errors.of_stored(stored)
+    assert type(after).__module__ == errors.__name__
+    assert isinstance(TemplateRefusedError("no"), type(after))
+    assert after.code == TemplateRefusedError.code
+
+
+@pytest.mark.parametrize("data", [{}, {"class": "exit_code"}, {"class": "Mapping", "context": 3}])
+def test_what_is_no_stored_error_is_a_plain_one(data):
+    assert type(errors.of_stored(data)) is errors.PodtuneError

@@ -179,3 +179,18 @@ def test_another_zone_is_the_same_moment():
 def test_events_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         event().seq = 2
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        '"epoch":NaN', '"epoch":Infinity', '"step":-1', f'"step":{10**400}',
+        f'"total_steps":{2**53 + 1}', f'"seq":{10**30}',
+    ],
+)  # fmt: skip
+def test_a_line_with_a_figure_that_no_worker_tells_is_no_event(figure):
+    line = event(step=None).line()
+    assert parse_line(line) is not None
+    name = figure.partition(":")[0]
+    kept = ",".join(part for part in line[1:-1].split(",") if not part.startswith(name))
+    assert parse_line(f"{{{kept},{figure}}}") is None

@@ -113,3 +113,10 @@ def test_an_unwanted_machine_counts_from_when_it_was_not_wanted_any_more(seconds
     found = left.unproved_since(build.NOW + timedelta(seconds=seconds), 120)
     assert found == (None if since is None else build.NOW + timedelta(seconds=since))
     assert build.job(phase=JobPhase.TERMINATING).unproved_since(build.NOW, 0) is None
+
+
+def test_a_worker_is_not_told_whom_a_callback_goes_to():
+    plan = build.plan({"deliver.callback_url": "https://x.example/hook?token=planted"})
+    told = order(plan=plan)
+    assert "x.example" not in told.model_dump_json()
+    assert WorkerOrder.model_validate_json(told.model_dump_json()) == told

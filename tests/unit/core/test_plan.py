@@ -58,6 +58,7 @@ OTHER_VALUES = {
     "where.disk_gb": 21,
     "where.volume_gb": 51,
     "where.volume": "disk",
+    "where.endpoint": "4m7x2k9q",
     "where.max_usd": 1.0,
     "where.max_hours": 1.0,
     "where.deadline": "tomorrow",
@@ -193,3 +194,14 @@ def test_the_moment_prices_were_read_is_no_part_of_the_digest():
     plans = [build.plan().model_copy(update={"price": build.price(one)}) for one in (offer, later)]
     assert plans[0].digest == plans[1].digest
     assert "2026" in plans[0].model_dump_json()
+
+
+def test_another_callback_address_stands_in_the_spec_and_in_its_note():
+    plan = build.plan({"deliver.callback_url": "https://x.example/hook?token=planted"})
+    without = plan.with_callback(None)
+    assert "planted" not in without.model_dump_json()
+    assert without.spec.deliver.callback_url is without.note("deliver.callback_url").value is None
+    assert without.with_callback("https://other.example") == without, "there is none to replace"
+    back = plan.with_callback("https://x.example/hook")
+    assert back.spec.deliver.callback_url == back.note("deliver.callback_url").value
+    assert back.with_callback("https://x.example/hook?token=planted") == plan

@@ -38,6 +38,7 @@ ADDED_SINCE = {
     "base_model.source", "data.on_bad_rows", "data.format", "data.sheet", "data.member",
     "data.speaker", "data.fix", "adapter.experts", "training.warmup_steps", "training.long_rows",
     "training.gradient_checkpointing", "training.sharding", "training.beta", "where.nodes",
+    "where.endpoint",
 }  # fmt: skip
 """Fields that the design does not have yet."""
 

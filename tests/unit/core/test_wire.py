@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from podtune.core.events import Metrics
+from podtune.core.events import Metrics, WorkerResult
 from podtune.core.states import (
     STAGE_SHARE,
     WIRE_STAGE,
@@ -16,7 +16,17 @@ from podtune.core.states import (
     WireStatus,
     WorkerStage,
 )
-from podtune.core.wire import WARNINGS_SHOWN, Progress, TrainingStatus, percent, status_of
+from podtune.core.wire import (
+    WARNINGS_SHOWN,
+    AddressedStatus,
+    Progress,
+    Standing,
+    TrainingStatus,
+    callback_of,
+    percent,
+    status_of,
+    told,
+)
 from support import build
 
 JOB = build.job()
@@ -50,7 +60,6 @@ progresses = st.builds(
 running_jobs = st.builds(
     job,
     phase=st.sampled_from([p for p in JobPhase if not p.is_terminal]),
-    outcome=st.none() | st.sampled_from(Outcome),
     error_code=st.none() | st.just("out_of_memory"),
 )
 
@@ -73,7 +82,7 @@ def test_metrics_are_passed_on_as_they_are():
 
 @example(job(phase=JobPhase.TRAINING), Progress(stage=WorkerStage.UPLOADING, task_done=1.0))
 @given(running_jobs, progresses)
-def test_a_running_job_is_never_at_100(given_job, progress):
+def test_a_job_without_an_outcome_is_never_at_100(given_job, progress):
     status = status_of(given_job, progress)
     assert status.status is WireStatus.RUNNING
     assert 0 <= status.progress < 100
@@ -127,10 +136,56 @@ def test_percent_rises_with_the_steps(total):
     assert shown == sorted(shown)
 
 
-@pytest.mark.parametrize("phase", [JobPhase.RETRIEVING, JobPhase.TERMINATING, JobPhase.NOTIFYING])
-def test_a_job_that_went_well_stands_at_99_while_it_is_put_away(phase):
+def test_a_job_whose_adapter_is_brought_home_stands_at_99():
     progress = Progress(stage=WorkerStage.PROVING, task_done=0.5)
-    assert percent(job(phase=phase), progress) == 99
+    assert percent(job(phase=JobPhase.RETRIEVING), progress) == 99
+
+
+def test_a_job_whose_machine_is_ended_to_go_on_with_another_stays_where_it_was():
+    progress = Progress(stage=WorkerStage.TRAINING, step=40, total_steps=80)
+    recovering = job(phase=JobPhase.TERMINATING, recovering="worker_lost")
+    status = status_of(recovering, progress)
+    assert (status.status, status.progress) == (WireStatus.RUNNING, 51)
+
+
+LEAVING = (JobPhase.TERMINATING, JobPhase.NOTIFYING, JobPhase.DONE)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_the_outcome_is_the_status_from_the_moment_it_is_settled(outcome):
+    progress = Progress(stage=WorkerStage.PROVING, task_done=0.5)
+    told = [status_of(job(phase=phase, outcome=outcome), progress) for phase in LEAVING]
+    assert len({(one.status, one.progress) for one in told}) == 1
+    done = outcome is Outcome.COMPLETED
+    assert told[0].status is (WireStatus.COMPLETED if done else WireStatus.FAILED)
+    assert (told[0].progress == 100) == done
+
+
+@pytest.mark.parametrize("outcome", [None, *Outcome])
+def test_the_place_of_the_adapter_is_told_of_a_completed_job(outcome):
+    status = status_of(job(outcome=outcome), Progress(), adapter_path="lora-models/a.tar.gz")
+    expected = "lora-models/a.tar.gz" if outcome is Outcome.COMPLETED else None
+    assert status.adapter_path == expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [
+        (Outcome.COMPLETED, "training.completed"),
+        (Outcome.CANCELLED, "training.cancelled"),
+        (Outcome.FAILED, "training.failed"),
+        (Outcome.TIMED_OUT, "training.failed"),
+    ],
+)
+def test_a_callback_is_the_status_and_both_ids(outcome, kind):
+    ended = job(phase=JobPhase.TERMINATING, outcome=outcome)
+    status = status_of(ended, Progress(), adapter_path="lora-models/a.tar.gz")
+    body = json.loads(callback_of(ended, status, build.NOW).model_dump_json())
+    assert (body["type"], body["timestamp"]) == (kind, "2026-01-02T03:04:05Z")
+    data = dict(body["data"])
+    assert data.pop("external_job_id") == JOB.id
+    assert data == json.loads(status.model_dump_json())
+    assert data["job_id"] == JOB.id
 
 
 def test_a_job_that_failed_stays_where_it_failed_while_it_is_put_away():
@@ -197,3 +252,40 @@ def test_progress_refuses_what_it_does_not_know():
 def test_what_a_rented_job_costs_is_on_the_wire():
     assert status_of(JOB, Progress()).cost_usd == 0
     assert status_of(JOB, Progress(), Decimal("0.1234567")).cost_usd == 0.123457
+
+
+def test_a_job_that_goes_on_with_another_machine_has_no_error():
+    lost = {"error_code": "worker_lost", "error_message": "m", "advice": "a"}
+    going_on = job(phase=JobPhase.TERMINATING, recovering="worker_lost", **lost)
+    told = status_of(going_on, Progress(stage=WorkerStage.TRAINING, step=5, total_steps=10))
+    assert (told.status, told.stage) == (WireStatus.RUNNING, WireStage.TRAINING)
+    assert (told.error_code, told.error_message, told.advice) == (None, None, None)
+    assert told.progress == 51.0
+
+
+def test_a_worker_and_the_store_tell_the_same_of_the_same():
+    """One function makes the status, whoever knows how the training stands."""
+    progress = Progress(stage=WorkerStage.TRAINING, step=4, total_steps=8, epoch=1.5)
+    stored = job(
+        phase=JobPhase.TRAINING, outcome=Outcome.FAILED, error_code="out_of_memory",
+        error_message="no memory", advice="less",
+    )  # fmt: skip
+    error = WorkerResult(
+        ok=False, error_code="out_of_memory", error_message="no memory", advice="less"
+    )
+    standing = Standing(
+        JOB.id, WorkerStage.TRAINING, attempt=stored.attempt, outcome=Outcome.FAILED, error=error
+    )
+    assert told(standing, progress) == status_of(stored, progress)
+
+
+def test_a_training_of_which_nothing_was_heard():
+    status = told(Standing("test-123", JobPhase.PROVISIONING), Progress(), adapter_path="x")
+    assert (status.status, status.progress, status.phase) == (WireStatus.RUNNING, 0, "provisioning")
+    assert (status.error_message, status.adapter_path, status.cost_usd) == (None, None, 0)
+
+
+def test_an_addressed_status_is_the_status_and_whose_it_is():
+    assert set(AddressedStatus.model_fields) - set(TrainingStatus.model_fields) == {
+        "external_job_id"
+    }

@@ -18,8 +18,9 @@ from podtune.core.errors import (
     exit_code,
 )
 from podtune.egress.addresses import Policy
-from podtune.egress.client import MAX_REDIRECTS, Egress, FetchFailedError
+from podtune.egress.client import MAX_REDIRECTS, Answered, Egress, FetchFailedError
 from podtune.egress.connection import Limits
+from support.hook_receiver import HookReceiver, flood, reset
 from support.odd_server import (
     Authority,
     OddServer,
@@ -520,3 +521,94 @@ def test_a_stop_in_the_middle_leaves_nothing(to):
     with OddServer({"/a.jsonl": response(200, BODY)}) as server, pytest.raises(KeyboardInterrupt):
         client(server).download(url(server), to, on_progress=stop)
     assert list(to.parent.iterdir()) == []
+
+
+MESSAGE = b'{"type": "training.completed"}'
+
+
+def post(server, *, path="/hook?token=planted-secret", limits=None, clock=None, **given):
+    egress = client(server, limits=limits, clock=clock, **given)
+    return egress.post(url(server, path), MESSAGE, [("webhook-id", "a:terminal")])
+
+
+def test_a_message_is_sent_with_its_headers_and_nothing_else():
+    with HookReceiver(response(202, b"ok", retry_after="7")) as server:
+        assert post(server) == Answered(202, "7")
+    (call,) = server.calls
+    assert (call.path, call.body) == ("/hook?token=planted-secret", MESSAGE)
+    assert set(call.headers) == {
+        "host", "user-agent", "accept", "accept-encoding", "connection", "content-length", "webhook-id",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_message_follows_no_redirect(status):
+    with HookReceiver(redirect("http://files.example.org/other", status)) as server:
+        assert post(server) == Answered(status, "")
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize("status", [204, 400, 401, 404, 410, 429, 500, 503])
+def test_every_answer_to_a_message_is_told_as_it_is(status):
+    with HookReceiver(response(status)) as server:
+        assert post(server).status == status
+
+
+def test_an_answer_without_end_is_not_read():
+    with HookReceiver(flood) as server:
+        assert post(server, limits=Limits(wire_bytes=1000)) == Answered(200, "")
+
+
+def test_a_receiver_that_breaks_off_after_reading_is_no_answer():
+    with HookReceiver(reset) as server, pytest.raises(FetchFailedError, match="broke off"):
+        post(server)
+    assert len(server.calls) == 1
+
+
+def test_a_receiver_that_says_nothing_costs_bounded_time():
+    with HookReceiver() as server:
+        server.turns = [server.hang]
+        with pytest.raises(FetchFailedError) as caught:
+            post(server, limits=Limits(read_s=0.05, total_s=5))
+    assert "planted" not in str(caught.value.to_json())
+
+
+def test_a_message_goes_to_no_private_address():
+    egress = Egress(Policy(http=True), resolve=Resolver(["10.0.0.1"]), clock=Clock())
+    with pytest.raises(SpecError) as caught:
+        egress.post("http://app.example.org/hook?t=planted", MESSAGE, [])
+    assert caught.value.code == "url_blocked"
+    assert "planted" not in str(caught.value.to_json())
+
+
+def test_a_message_goes_over_https_unless_the_operator_permits_http():
+    asked = Resolver(["9.9.9.9"])
+    with pytest.raises(SpecError, match="scheme 'http' is not permitted"):
+        Egress(Policy(), resolve=asked).post("http://app.example.org/hook", MESSAGE, [])
+    assert asked.asked == []
+
+
+def test_a_file_is_put_in_pieces_and_the_stores_sum_is_told(tmp_path):
+    path, told = tmp_path / "adapter.tar.gz", []
+    path.write_bytes(BODY * 20)
+    with HookReceiver(response(200, etag='"abc"')) as server:
+        answered = client(server).put(
+            server.url, path, [("Content-Type", "application/gzip")], lambda *d: told.append(d)
+        )
+    assert answered == Answered(200, "", '"abc"')
+    (call,) = server.calls
+    assert call.body == path.read_bytes()
+    assert call.headers["content-type"] == "application/gzip"
+    assert call.headers["content-length"] == str(path.stat().st_size)
+    assert told[-1] == (path.stat().st_size, path.stat().st_size)
+    assert len(told) == 4  # MiB by MiB
+
+
+def test_a_file_is_put_to_no_private_address(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"x")
+    with pytest.raises(SpecError) as raised:
+        Egress(Policy.of(http=False, private_hosts="", allow_hosts="")).put(
+            "https://169.254.169.254/x", path, []
+        )
+    assert raised.value.code == "url_blocked"

@@ -9,6 +9,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from podtune.core.errors import SpecError
+from podtune.core.limits import DEFAULTS, Limits
 from podtune.core.offer import Stock
 from podtune.planning import cards, ladder, price
 from support import build, renting
@@ -94,8 +95,27 @@ def test_rungs_too_slow_for_the_stated_hours_are_left_out():
 def test_without_stated_hours_a_machine_lives_as_long_as_the_ceiling_pays():
     offers = [build.offer("NVIDIA A40", 48, "0.40"), build.offer("NVIDIA L40S", 48, "0.80")]
     made = renting.plan(renting.given({"where.max_usd": 2}), offers).price
-    assert made.max_hours == pytest.approx(5.0)
-    assert [made.life_hours(rung) for rung in made.ladder] == pytest.approx([5.0, 2.5])
+    assert made.reserve_s == 180, "kept back of the ceiling"
+    assert made.max_hours == pytest.approx(4.95)
+    assert [made.life_hours(rung) for rung in made.ladder] == pytest.approx([4.95, 2.45])
+
+
+def test_a_ceiling_also_pays_for_a_machine_that_outlives_its_deadline():
+    """What is planned is ordered: the workflow refuses none that was planned under the same limits."""
+    offers = [build.offer("NVIDIA A40", 48, "0.40")]
+    top = renting.plan(offers=offers).price.first
+    least = price.least_ceiling(top, DEFAULTS)
+    assert least == top.usd_p50 + Decimal("0.02"), "three minutes at $0.40"
+    made = renting.plan(renting.given({"where.max_usd": float(least)}), offers)
+    assert made.price.max_usd == least
+    with pytest.raises(SpecError, match=r"and \$0\.02 are kept back") as caught:
+        renting.plan(renting.given({"where.max_usd": float(least) - 0.0001}), offers)
+    assert caught.value.code == "ceiling_too_low"
+    hasty = Limits(upload_reserve_s=100_000)
+    assert price.least_ceiling(top, hasty) > Decimal("0.40") * 100_180 / 3600
+    job = renting.given({"where.max_hours": 20})
+    with pytest.raises(SpecError, match="may live"):
+        ladder.rented(job, offers, renting.wishes(job), hasty)
 
 
 def test_no_machine_lives_longer_than_a_day_unasked():

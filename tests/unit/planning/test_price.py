@@ -146,3 +146,30 @@ def test_dollars_in_words(amount, words):
 )
 def test_hours_in_words(hours, words):
     assert price.hours(hours) == words
+
+
+@given(SECONDS, st.integers(0, 10**9))
+def test_the_way_to_the_end_is_a_part_of_what_is_billed(around, parameters):
+    tail = price.tail_s(time(0, around), parameters)
+    moved = price.Traffic(0, 0, price.ADAPTER_BYTES_PER_PARAMETER * parameters)
+    assert around / 2 + price.END_S.p50 <= tail
+    assert tail <= price.seconds(time(0, around), moved, measured=True).p50
+
+
+@given(HOURLY, HOURLY)
+def test_a_quote_error_is_a_share_of_the_quote(cost, quoted):
+    error = price.quote_error(cost, quoted)
+    assert error == pytest.approx(float(cost / quoted) - 1, abs=1e-4)
+    assert price.quote_error(cost, Decimal(0)) is None
+
+
+def test_a_quote_error_in_words():
+    told = [price.off_by(error) for error in (0.5, -0.5, 0.004, 12.0)]
+    assert told == ["50 % more", "50 % less", "just that", "1,200 % more"]
+
+
+def test_a_worker_of_a_queue_is_billed_while_it_waits_for_the_next_job():
+    pod = price.seconds(time(), NOTHING, measured=True)
+    billed = [price.seconds(time(), NOTHING, measured=True, idle_s=s) for s in (0, 60)]
+    assert billed[1].p50 - billed[0].p50 == billed[1].p90 - billed[0].p90 == 60
+    assert billed[0].p50 == pod.p50 - price.INSTALL_S.p50 - price.END_S.p50, "nothing is installed"

@@ -362,3 +362,14 @@ def test_a_damaged_tar_never_ends_in_anything_but_a_typed_error(tmp_path_factory
 )
 def test_the_name_tells_whether_an_archive_is_wanted(tmp_path, name, is_one):
     assert archive.is_archive(tmp_path / name) is is_one
+
+
+def test_a_plain_tar_is_unpacked_where_that_is_said(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    packed = tmp_path / "bundle.tar"
+    with tarfile.open(packed, "w") as tar:
+        tar.add(tmp_path / "rows.jsonl", "job/data/rows.jsonl")
+    assert archive.unpack(packed, tmp_path / "out", compressed=False) == ("job/data/rows.jsonl",)
+    with pytest.raises(ArtifactError):
+        archive.unpack(packed, tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from podtune.core.errors import NotFoundError, SpecError
+from podtune.core.errors import ForbiddenError, NotFoundError, SpecError
 from podtune.core.spec import BaseModelSpec, ModelSource
 from podtune.storage import base_models
 
@@ -142,3 +142,21 @@ def test_the_packaged_sizes_are_those_of_the_model():
         base_models.PACKAGE_CONFIG, name="x", revision=None, source="package", location=None
     )
     assert facts.total_parameters == 134_515_008
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc", ".", "..", "~", "~root", "../up", "a/b/c", "/etc/../etc", "\0"]
+)
+def test_a_stranger_learns_nothing_of_folders(name, tmp_path):
+    spec = BaseModelSpec.model_construct(name=name, revision=None, source=None)
+    with pytest.raises(ForbiddenError) as caught:
+        base_models.locate(spec, tmp_path, as_stranger=True)
+    assert caught.value.code == "operator_only"
+    assert name not in caught.value.message
+
+
+def test_a_folder_that_is_called_like_a_model_is_no_stranger_s(tmp_path, monkeypatch):
+    (tmp_path / "org" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ForbiddenError):
+        base_models.locate(BaseModelSpec(name="org/model"), tmp_path, as_stranger=True)

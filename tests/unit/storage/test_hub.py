@@ -27,7 +27,7 @@ answers = []
 for verb, *arguments in steps:
     try:
         if verb == "find":
-            found = hub.find(*arguments)
+            found = hub.find(*arguments[:2], as_stranger="stranger" in arguments)
             answers.append({
                 "commit": found.commit,
                 "folder": str(found.folder),
@@ -38,7 +38,8 @@ for verb, *arguments in steps:
             })
         elif verb == "locate":
             found = base_models.locate(
-                BaseModelSpec.model_validate(arguments[0]), Path(arguments[1])
+                BaseModelSpec.model_validate(arguments[0]), Path(arguments[1]),
+                as_stranger="stranger" in arguments,
             )
             answers.append({"source": found.source, "revision": found.revision,
                             "download_bytes": found.download_bytes, "config": dict(found.config),
@@ -187,6 +188,39 @@ def test_a_gated_model_needs_credentials(model, cache, kind):
     for answer in (found, fetched):
         assert (answer["error"], answer["code"]) == ("CredentialsError", "gated_model")
         assert "HF_TOKEN" in answer["hint"]
+
+
+def test_a_stranger_finds_what_everybody_finds_whatever_the_token_opens(model, cache, tmp_path):
+    steps = [["find", "org/open", None, "stranger"], ["find", "org/secret", None, "stranger"],
+             ["find", "org/secret", None], ["find", "org/secret", None, "stranger"],
+             ["find", "org/nowhere", None, "stranger"]]  # fmt: skip
+    serving = {"org/open": model, "org/secret": model}
+    with HubServer(serving, token="hf_x", private=frozenset({"org/secret"})) as running:
+        found = ask(running.url, cache, *steps, HF_TOKEN="hf_x")
+    open_one, unseen, own, unseen_still, nowhere = found
+    assert open_one["commit"] == own["commit"] == commit_of(model)
+    # Not by the cache either, where the operator's look-up has put it; and in the words of one that is not there.
+    for one in (unseen, unseen_still):
+        assert one == nowhere == {**nowhere, "code": "model_not_found"}
+
+
+def test_a_stranger_gets_nothing_of_the_cache_that_the_hub_does_not_confirm(model, cache, tmp_path):
+    with HubServer({"org/secret": model}) as running:
+        ask(running.url, cache, ["find", "org/secret", None])
+    steps = [["locate", {"name": "org/secret"}, str(tmp_path)],
+             ["locate", {"name": "org/secret"}, str(tmp_path), "stranger"]]  # fmt: skip
+    own, stranger = ask(running.url, cache, *steps, HF_TOKEN="hf_x")
+    assert own["revision"] == commit_of(model)
+    assert (stranger["error"], stranger["code"]) == ("UnavailableError", "hub_unreachable")
+
+
+@pytest.mark.parametrize("kind", ["gated", "gated_files"])
+def test_a_gated_model_is_not_a_stranger_s(kind, model, cache, tmp_path):
+    steps = [["locate", {"name": "org/model"}, str(tmp_path), "stranger"]]
+    with HubServer({"org/model": model}, **{kind: frozenset({"org/model"})}) as running:
+        (answer,) = ask(running.url, cache, *steps, HF_TOKEN="hf_x")
+    assert (answer["error"], answer["code"]) == ("ForbiddenError", "operator_only")
+    assert "PODTUNE_TENANTS_USE_HUB_TOKEN" in answer["hint"]
 
 
 def test_a_private_model_is_known_to_need_a_token(model, cache, tmp_path):

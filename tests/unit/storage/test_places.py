@@ -1,7 +1,9 @@
 """What stores share: the direct way, results from elsewhere, names below a folder."""
 
 import json
+import shutil
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -49,22 +51,27 @@ def test_a_result_that_is_none(content):
 
 
 def test_an_archive_is_compared_and_unpacked(tmp_path):
-    packed = archive.pack(artifacts.make(tmp_path / "made"), tmp_path / "in" / "adapter.tar.gz")
+    packed = archive.pack(artifacts.make(tmp_path / "made"), tmp_path / "adapter.tar.gz")
     told = {"sha256": packed.sha256, "bytes": packed.size_bytes}
     said = DeliveredResult(job="j", attempt=1, ok=True, archive=told)
-    folder = places.unpacked(packed.path, said, tmp_path / "in")
+    folder = places.fetch_archive(said, partial(shutil.copyfile, packed.path), tmp_path / "in")
     assert (folder / "proof.json").is_file()
-    assert not packed.path.exists()
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["artifact"]
 
 
 def test_another_archive_is_removed(tmp_path):
-    packed = archive.pack(artifacts.make(tmp_path / "made"), tmp_path / "adapter.tar.gz")
-    for told in ({"sha256": "0" * 64, "bytes": 1}, None):
-        said = DeliveredResult(job="j", attempt=1, ok=True, archive=told)
-        packed.path.write_bytes(b"other")
-        with pytest.raises(ArtifactError, match="not the one"):
-            places.unpacked(packed.path, said, tmp_path)
-        assert not packed.path.exists()
+    said = DeliveredResult(job="j", attempt=1, ok=True, archive={"sha256": "0" * 64, "bytes": 1})
+    with pytest.raises(ArtifactError, match="not what the machine made"):
+        places.fetch_archive(said, lambda path: path.write_bytes(b"other"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_no_archive_was_said_or_put_there_is_none(tmp_path):
+    said = DeliveredResult(job="j", attempt=1, ok=True)
+    assert places.fetch_archive(None, pytest.fail, tmp_path) is None
+    assert places.fetch_archive(said, pytest.fail, tmp_path) is None
+    told = said.model_copy(update={"archive": {"sha256": "0" * 64, "bytes": 1}})
+    assert places.fetch_archive(told, lambda path: None, tmp_path) is None
 
 
 @pytest.mark.parametrize("name", ["a", "a/b.json", "größe/x", "a b"])

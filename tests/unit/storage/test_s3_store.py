@@ -257,3 +257,13 @@ def test_a_file_that_one_request_cannot_hold(tmp_path, s3):
     with pytest.raises(UnsupportedError) as caught:
         S3(credentials(s3.url)).put(huge, S3Object("bucket", "k"))
     assert caught.value.code == "too_large"
+
+
+def test_a_machine_leaves_its_mark_by_an_address_and_all_of_it_goes(store):
+    assert store.mark(KEY) is None
+    address = store.marking(KEY, hours(1))
+    assert httpx2.put(address.url.get_secret_value(), content=b"{}").status_code == 200
+    assert store.mark(KEY) == b"{}"
+    assert store.mark(StoreKey(KEY.job, 2)) is None
+    store.remove(KEY)
+    assert store.mark(KEY) is None

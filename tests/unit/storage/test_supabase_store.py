@@ -90,7 +90,7 @@ def test_the_artifact_comes_back_verified(server, tmp_path):
 
 def test_an_artifact_that_differs_is_refused(server, tmp_path):
     put_by_machine(made(server), artifacts.make(tmp_path / "made"), tmp_path, sha="0" * 64)
-    with pytest.raises(ArtifactError, match="not the one"):
+    with pytest.raises(ArtifactError, match="not what the machine made"):
         made(server).fetch(KEY, tmp_path / "got")
 
 
@@ -132,3 +132,12 @@ def test_a_hand_over_holds_no_key_of_the_account(server, bundle):
 def test_an_address_for_a_machine_whose_time_is_over(server, bundle):
     with pytest.raises(ArtifactError, match="over before"):
         made(server).send(bundle, SHA, KEY, hours(-1))
+
+
+def test_a_machine_leaves_its_mark_by_an_address(server):
+    store = made(server)
+    assert store.mark(KEY) is None
+    assert put(store.marking(KEY, hours(1)), b"{}").status_code == 200
+    assert store.mark(KEY) == b"{}"
+    store.remove(KEY)
+    assert store.mark(KEY) is None

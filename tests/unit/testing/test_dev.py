@@ -15,6 +15,7 @@ import pytest
 
 from podtune.storage.bundle import lock_sha256
 from podtune.testing.dev import IMAGE, laptop_cloud
+from support.hearing import hear_all
 from support.waiting import until
 
 PODTUNE = [sys.executable, "-m", "podtune"]
@@ -29,8 +30,7 @@ class Program:
             [*PODTUNE, "dev", "cloud", "--port", "0", "--boot-s", "0", "--output", "json", *words],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env={**os.environ, "TMPDIR": str(folder)},
-            # a runner in the background hands on that Ctrl-C is ignored, which the cloud would keep to
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=hear_all,
         )  # fmt: skip
         line = self.process.stdout.readline()
         assert line, self.process.stderr.read()

@@ -64,3 +64,10 @@ def test_a_pods_key_opens_rest_only_by_rule_and_only_for_its_pod():
         assert desk.ask("POST", "/v2/pods", {}, key=key).status == 403
         assert desk.ask("DELETE", f"/v2/pods/{other}", key=key).status == 403
         assert desk.ask("DELETE", f"/v2/pods/{pod_id}", key=key).status == expected
+
+
+def test_every_answer_tells_the_cloud_s_own_time():
+    desk = Desk()
+    desk.clock.advance(3661)
+    for answer in (desk.ask("GET", "/v2/pods"), desk.ask("GET", "/v2/nowhere")):
+        assert answer.headers["date"] == "Sun, 22 Nov 2026 01:01:01 GMT"

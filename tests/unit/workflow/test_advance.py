@@ -12,12 +12,13 @@ from podtune.core.events import WorkerResult
 from podtune.core.job import Instance, TerminationProof
 from podtune.core.states import Desired, JobPhase, Outcome
 from podtune.workflow.advance import advance, instance_name
-from podtune.workflow.steps import Effect, Patch, Seen
-from support import build
+from podtune.workflow.steps import Effect, Heard, Patch, Seen
+from support import build, rented_jobs
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PLAN = build.plan()
 LIMITED = build.plan({"where.max_hours": 2})
+DELIVERED = build.plan({"deliver.to": "s3://models/a b"})
 INSTANCE = Instance(id="12:34.5", name="pt-owner123-demo-abc234-1", started_at=NOW)
 ARTIFACT = Artifact(uri="file:///x", files={"a": "b"}, size_bytes=1, sha256="c" * 64)
 PROOF = TerminationProof(instance_id="12:34.5", ended=2, absent_at=NOW, method="looked")
@@ -67,6 +68,33 @@ def test_a_queued_job_starts_when_there_is_room():
 )
 def test_a_phase_asks_for_its_effect_until_the_result_is_in(phase, known, effect):
     assert advance(job(phase), seen(**known)) == Patch(effect=effect)
+
+
+@pytest.mark.parametrize("is_rented", [False, True])
+@pytest.mark.parametrize(
+    ("phase", "limit_s", "over", "setting"),
+    [
+        (JobPhase.VALIDATING, 1800, "data_checked", "PODTUNE_CHECK_LIMIT_S"),
+        (JobPhase.STAGING, 7200, "staged", "PODTUNE_STAGE_LIMIT_S"),
+    ],
+)
+def test_work_on_this_machine_that_hangs_ends_the_job(phase, limit_s, over, setting, is_rented):
+    begun = NOW - timedelta(seconds=limit_s)
+    plan = {"plan": rented_jobs.plan()} if is_rented else {}
+    waiting = job(phase, updated_at=begun, **plan)
+    at_work = Seen(now=NOW, since=begun)
+    assert advance(waiting, at_work).effect is not None
+    late = at_work._replace(now=NOW + timedelta(seconds=1))
+    patch = advance(waiting, late)
+    assert patch.changes["phase"] is JobPhase.TERMINATING
+    assert patch.changes["outcome"] is Outcome.FAILED
+    assert patch.changes["error_code"] == "took_too_long"
+    assert setting in patch.changes["advice"]
+    assert (
+        advance(waiting, late._replace(**{over: True})).changes["phase"] is not JobPhase.TERMINATING
+    )
+    unwatched = late._replace(since=NOW)
+    assert advance(waiting, unwatched).effect is not None, "nobody was there to do it"
 
 
 @pytest.mark.parametrize(
@@ -212,21 +240,28 @@ def test_a_completed_job_is_done_once_its_receipt_is_written():
     assert patch.changes == {"phase": JobPhase.DONE, "finished_at": NOW}
 
 
-def test_without_a_receipt_a_job_is_not_completed():
+def test_a_receipt_that_cannot_be_written_leaves_the_outcome_and_says_what_is_missing():
     ended = job(JobPhase.NOTIFYING, outcome=Outcome.COMPLETED, proof=PROOF)
-    patch = advance(ended, seen(error=ArtifactError("changed", code="integrity_mismatch")))
+    patch = advance(ended, seen(error=ArtifactError("no bucket", code="no_bucket", hint="make it")))
     assert patch.changes["phase"] is JobPhase.DONE
-    assert patch.changes["outcome"] is Outcome.FAILED
-    assert patch.changes["error_code"] == "integrity_mismatch"
+    assert "outcome" not in patch.changes, "it was told already"
+    assert patch.changes["error_code"] == "no_bucket"
+    assert patch.changes["error_message"].endswith("here, but not delivered: no bucket")
+    assert patch.changes["advice"].startswith("make it; then `podtune artifact JOB`")
+    there = job(JobPhase.NOTIFYING, outcome=Outcome.COMPLETED, proof=PROOF, plan=DELIVERED)
+    advice = advance(there, seen(error=ArtifactError("x"))).changes["advice"]
+    assert "`podtune artifact JOB --to 's3://models/a b'`" in advice
 
 
 ERRORS = st.sampled_from([None, DatasetError("d"), StateError("s"), ProviderError("p")])
 SEEN = st.builds(
     Seen,
     now=st.integers(0, 10**6).map(lambda s: NOW + timedelta(seconds=s)),
+    since=st.sampled_from([None, NOW]),
     slot_free=st.booleans(),
     running=st.sampled_from([None, True, False]),
     result=st.sampled_from([None, WorkerResult(ok=True), WorkerResult(ok=False)]),
+    heard=st.just(Heard()),
     data_checked=st.booleans(),
     staged=st.booleans(),
     launched=st.sampled_from([None, INSTANCE]),
@@ -263,6 +298,8 @@ def test_whatever_is_seen_nothing_forbidden_happens(moves, limited):
             assert after.finished_at is not None
         if after.outcome is not None:
             assert after.phase in (JobPhase.TERMINATING, JobPhase.NOTIFYING, JobPhase.DONE)
+        if now.outcome is not None:
+            assert after.outcome is now.outcome, "an outcome is final"
         now = after
 
 

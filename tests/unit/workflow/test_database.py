@@ -1,49 +1,36 @@
-"""Opening the job store: settings of each connection, migration, and what is refused."""
+"""Opening the job store, whatever it stands on: the schema, and who may bring it up to date."""
 
-import os
-import sqlite3
-import threading
+import re
+from pathlib import Path
 
 import pytest
-from sqlalchemy import exc, text
+from sqlalchemy import exc, inspect, text
 
-from podtune.core.errors import StateError
-from podtune.workflow.database import BUSY_TIMEOUT_MS, open_database, synced
-from podtune.workflow.tables import SCHEMA_VERSION
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "home" / "podtune.db"
+from podtune.workflow import database as module
+from podtune.workflow.database import synced
+from podtune.workflow.tables import SCHEMA_VERSION, metadata
 
 
 @pytest.fixture
-def engine(path):
-    made = open_database(path)
+def engine(database):
+    made = database.engine()
     yield made
     made.dispose()
 
 
-def pragma(connection, name):
-    return connection.execute(text(f"PRAGMA {name}")).scalar_one()
+def test_the_schema_is_what_the_tables_say(engine):
+    found = inspect(engine)
+    for table in metadata.sorted_tables:
+        columns = {c["name"]: c["nullable"] for c in found.get_columns(table.name)}
+        assert columns == {c.name: bool(c.nullable) for c in table.columns}, table.name
+        indexes = {i["name"]: tuple(i["column_names"]) for i in found.get_indexes(table.name)}
+        assert indexes == {i.name: tuple(i.columns.keys()) for i in table.indexes}, table.name
 
 
-def test_the_file_and_its_folder_are_made(engine, path):
-    assert path.is_file()
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("journal_mode", "wal"),
-        ("foreign_keys", 1),
-        ("busy_timeout", BUSY_TIMEOUT_MS),
-        ("synchronous", 1),
-    ],
-)
-def test_every_connection_is_prepared(engine, name, value):
-    with engine.connect() as one:
-        assert pragma(one, name) == value
+def test_the_newest_migration_is_the_version_that_is_known():
+    folder = Path(module.__file__).parent / "migrations" / "versions"
+    numbers = sorted(int(re.match(r"\d+", path.name)[0]) for path in folder.glob("[0-9]*.py"))
+    assert numbers == list(range(1, SCHEMA_VERSION + 1))
 
 
 def test_foreign_keys_are_enforced(engine):
@@ -54,84 +41,44 @@ def test_foreign_keys_are_enforced(engine):
         connection.execute(orphan)
 
 
-def test_a_synced_stretch_reaches_the_disk_and_ends(engine):
-    with engine.connect() as connection:
-        with synced(connection), connection.begin():
-            assert pragma(connection, "synchronous") == 2
-        assert pragma(connection, "synchronous") == 1
-
-
-def test_a_synced_stretch_ends_even_when_it_fails(engine):
-    with engine.connect() as connection:
-        with pytest.raises(RuntimeError), synced(connection), connection.begin():
-            raise RuntimeError
-        assert pragma(connection, "synchronous") == 1
-
-
-def test_opening_again_keeps_what_is_there(engine, path):
+def test_opening_again_keeps_what_is_there(engine, database):
     lease = text("INSERT INTO leases (name, holder, token, until) VALUES ('x', 'y', 1, 1)")
-    with engine.begin() as connection:
+    with engine.connect() as connection, synced(connection), connection.begin():
         connection.execute(lease)
-    again = open_database(path)
+    again = database.engine()
     with again.connect() as connection:
         assert connection.execute(text("SELECT holder FROM leases")).scalar_one() == "y"
     again.dispose()
 
 
-def test_many_may_open_a_new_home_at_once(path):
-    errors: list[Exception] = []
-    barrier = threading.Barrier(4)
-
-    def opened() -> None:
-        barrier.wait()
-        try:
-            open_database(path).dispose()
-        except Exception as error:  # noqa: BLE001 - whatever a thread meets fails the test
-            errors.append(error)
-
-    threads = [threading.Thread(target=opened) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+def test_looking_whether_there_is_a_store_makes_none(postgres, tmp_path, database):
+    path, empty = tmp_path / "new" / "podtune.db", postgres.fresh()
+    for _ in range(2):
+        assert module.is_new(path)
+        assert module.is_new(path, empty)
+    assert not path.parent.exists()
+    database.engine().dispose()
+    assert not module.is_new(database.path, database.url)
+    postgres.drop(empty)
 
 
-def test_a_newer_schema_is_refused_untouched(engine, path):
-    engine.dispose()
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
-    connection.close()
-    with pytest.raises(StateError, match="newer podtune") as caught:
-        open_database(path)
-    assert caught.value.code == "schema_newer"
+def test_a_synced_stretch_may_follow_another(engine):
+    with engine.connect() as connection:
+        for _ in range(2):
+            with synced(connection), connection.begin():
+                assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
-def test_a_file_that_is_no_database_is_refused_untouched(tmp_path):
-    path = tmp_path / "podtune.db"
-    path.write_bytes(b"this is a letter, not a database, and it is long enough to be read " * 20)
-    before = path.read_bytes()
-    with pytest.raises(StateError, match="cannot be used") as caught:
-        open_database(path)
-    assert caught.value.code == "state_unusable"
-    assert path.read_bytes() == before
-
-
-def test_a_home_that_is_a_file_is_refused(tmp_path):
-    (tmp_path / "home").write_text("x")
-    with pytest.raises(StateError):
-        open_database(tmp_path / "home" / "podtune.db")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_place_is_refused(tmp_path):
-    place = tmp_path / "home"
-    place.mkdir(mode=0o500)
-    with pytest.raises(StateError):
-        open_database(place / "podtune.db")
-
-
-def test_a_database_that_is_a_directory_is_refused(tmp_path):
-    (tmp_path / "podtune.db").mkdir()
-    with pytest.raises(StateError):
-        open_database(tmp_path / "podtune.db")
+def test_signs_that_a_database_cannot_keep_are_replaced(engine):
+    odd, kept = "a\0b\ud800c", "grün 🙂 'quoted'"
+    row = metadata.tables["leases"].insert()
+    values = [
+        {"name": str(n), "holder": text, "token": 1, "until": n}
+        for n, text in enumerate([odd, kept])
+    ]
+    with engine.begin() as connection:
+        connection.execute(row, values)
+        connection.execute(row, {"name": odd, "holder": "one", "token": 1, "until": 9})
+        found = connection.execute(text('SELECT name, holder FROM leases ORDER BY "until"')).all()
+    clean = "a\ufffdb\ufffdc"
+    assert found == [("0", clean), ("1", kept), (clean, "one")]

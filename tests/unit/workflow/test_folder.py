@@ -6,7 +6,8 @@ import pytest
 
 from podtune.core.events import EventKind, TrainingEvent, WorkerResult
 from podtune.core.states import WorkerStage
-from podtune.workflow.folder import AttemptWatch, EventTail, JobFolder
+from podtune.workflow import folder
+from podtune.workflow.folder import AttemptWatch, EventTail, JobFolder, newest_first
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -123,3 +124,30 @@ def test_the_result_of_another_attempt_is_not_ours(path):
     found = watch.result()
     assert found is not None
     assert found.ok
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 1 << 20])
+def test_from_the_end_it_is_the_same_backwards(path, monkeypatch, block):
+    monkeypatch.setattr(folder, "BLOCK_BYTES", block)
+    path.write_bytes(b"\xff chatter\r\n\n{}\n")
+    write(path, *(event(n, facts={"text": "\u2028 é \r" * n}) for n in range(12)))
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write("chatter\n" + event(99).line())
+    tail = EventTail(path)
+    assert [e.seq for e in tail.read()] == list(range(12))
+    assert [e.seq for e in newest_first(path)] == list(range(11, -1, -1))
+    write(path, event(100), end="")
+    assert list(tail.read()) == []
+
+
+@pytest.mark.parametrize("block", [16, 1 << 20])
+def test_a_reader_goes_on_behind_an_event(path, monkeypatch, block):
+    monkeypatch.setattr(folder, "BLOCK_BYTES", block)
+    write(path, event(0), event(1), event(2), event(0, 2), event(1, 2))
+    for attempt, seq, rest in ((1, 1, [2, 0, 1]), (2, 0, [1]), (2, 1, [])):
+        tail = EventTail(path)
+        assert tail.skip_behind(attempt, seq)
+        assert [e.seq for e in tail.read()] == rest
+    assert not EventTail(path).skip_behind(3, 0)
+    assert not EventTail(path.with_name("none")).skip_behind(1, 0)
+    assert list(newest_first(path.with_name("none"))) == []

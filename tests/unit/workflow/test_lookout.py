@@ -1,34 +1,14 @@
 """One look for all machines; one that ended is believed when two looks in a row say so."""
 
-from concurrent.futures import Executor, Future
 from datetime import timedelta
 
 from podtune.core.errors import UnavailableError
 from podtune.providers.base import InstanceState
 from podtune.workflow.lookout import LOOK_S, Lookout
 from support import build
+from support.executors import Held
 
 RUNNING, GONE = InstanceState.RUNNING, InstanceState.GONE
-
-
-class Held(Executor):
-    """Runs when it is told to."""
-
-    def __init__(self):
-        self.waiting = []
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        self.waiting.append((future, fn, args))
-        return future
-
-    def run(self):
-        waiting, self.waiting = self.waiting, []
-        for future, fn, args in waiting:
-            try:
-                future.set_result(fn(*args))
-            except Exception as error:  # noqa: BLE001 - a future carries any error
-                future.set_exception(error)
 
 
 class Bench:
@@ -52,6 +32,15 @@ class Bench:
         self.lookout.look(["a", "b"])
         self.held.run()
         self.lookout.look([])
+
+
+def test_it_says_whether_anybody_answers():
+    bench = Bench()
+    assert bench.lookout.is_answered, "nobody was asked yet"
+    bench.look(UnavailableError("u"))
+    assert not bench.lookout.is_answered
+    bench.look({})
+    assert bench.lookout.is_answered
 
 
 def test_all_machines_are_looked_at_by_one_call():

@@ -3,7 +3,7 @@
 import pytest
 
 from podtune.core.limits import Limits
-from podtune.workflow.pauses import LONGEST_S, PULL_S, RETRY_S, pause_after
+from podtune.workflow.pauses import LONGEST_S, RETRY_S, pause_after
 from podtune.workflow.steps import Effect
 
 LIMITS = Limits()
@@ -12,9 +12,9 @@ LIMITS = Limits()
 @pytest.mark.parametrize(
     ("effect", "seconds"),
     [
-        (Effect.PULL, PULL_S),
-        (Effect.HAND_OVER, PULL_S),
-        (Effect.SALVAGE, PULL_S),
+        (Effect.PULL, LIMITS.pull_s),
+        (Effect.HAND_OVER, LIMITS.pull_s),
+        (Effect.SALVAGE, LIMITS.pull_s),
         (Effect.FETCH, RETRY_S),
         (Effect.RECEIPT, RETRY_S),
         (Effect.LAUNCH, 10.0),

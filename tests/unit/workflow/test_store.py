@@ -8,40 +8,24 @@ from sqlalchemy import text
 from podtune.core.errors import ConflictError, NotFoundError
 from podtune.core.job import Instance, TerminationProof
 from podtune.core.states import Desired, JobPhase, Outcome
-from podtune.workflow.store import JobStore, LeaseLostError, count_jobs
+from podtune.workflow.store import LeaseLostError, count_jobs
 from support import build
+from support.at_once import at_once
+from support.driving import ME, OTHER, held
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+@pytest.fixture
+def clock(clock_at):
+    return clock_at(START)
 
 
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    made = JobStore(tmp_path / "podtune.db", clock=clock)
+def store(database, clock):
+    made = database.store(clock)
     yield made
     made.close()
-
-
-@pytest.fixture
-def token(store):
-    return store.take_lease("me", 20)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +165,9 @@ def test_reopening_begins_a_new_attempt_with_nothing_of_the_old(store, add, cloc
     )
     clock.forward(60)
     new = store.reopen(old)
-    fresh = build.job(id=old.id, plan=old.plan, attempt=2, updated_at=clock.now)
+    fresh = build.job(
+        id=old.id, plan=old.plan, attempt=2, run=2, token=1, version=2, updated_at=clock.now
+    )
     assert new == fresh
     assert store.log(old.id)[-1].message == "resumed"
     assert store.log(old.id)[-1].attempt == 2
@@ -202,10 +188,12 @@ def test_an_unfinished_job_is_not_reopened(store, add):
     assert store.get(job.id) == job
 
 
-def test_apply_writes_the_changes_and_logs_the_note(store, add, token, clock):
+def test_apply_writes_the_changes_and_logs_the_note(store, add, clock):
     job = add()
     clock.forward(5)
-    changed = store.apply(job, {"phase": JobPhase.VALIDATING, "started_at": clock.now}, "go", token)
+    changed = store.apply(
+        held(store, job), {"phase": JobPhase.VALIDATING, "started_at": clock.now}, "go"
+    )
     assert changed == store.get(job.id)
     assert (changed.phase, changed.started_at) == (JobPhase.VALIDATING, clock.now)
     assert changed.updated_at == clock.now
@@ -214,85 +202,78 @@ def test_apply_writes_the_changes_and_logs_the_note(store, add, token, clock):
     assert entry.time == clock.now
 
 
-def test_apply_without_a_note_logs_nothing(store, add, token):
+def test_apply_without_a_note_logs_nothing(store, add):
     job = add()
-    store.apply(job, {"phase": JobPhase.VALIDATING}, None, token)
+    store.apply(held(store, job), {"phase": JobPhase.VALIDATING}, None)
     assert len(store.log(job.id)) == 1
 
 
-def test_apply_stores_a_proof(store, add, token):
+def test_apply_stores_a_proof(store, add):
     job = add()
-    assert store.apply(job, {"proof": PROOF}, None, token).proof == PROOF
+    assert store.apply(held(store, job), {"proof": PROOF}, None).proof == PROOF
 
 
 @pytest.mark.parametrize("changes", [{"phase": JobPhase.DONE}, {"intent_at": START}])
-def test_a_stale_token_writes_nothing(store, add, token, changes):
-    job = add()
-    assert store.take_lease("other", 20, dead="me") == token + 1
+def test_a_stale_token_writes_nothing(store, add, changes):
+    job = held(store, add())
+    store.leave("me")
+    taken = held(store, job, OTHER)
     with pytest.raises(LeaseLostError) as caught:
-        store.apply(job, changes, "note", token)
+        store.apply(job, changes, "note")
     assert caught.value.code == "lease_lost"
-    assert store.get(job.id) == job
+    assert store.get(job.id) == taken
     assert [e.message for e in store.log(job.id)] == ["submitted"]
 
 
-def test_an_old_attempt_is_not_written_to(store, add, token):
-    old = add(phase=JobPhase.DONE, outcome=Outcome.FAILED)
-    store.reopen(old)
+def test_an_old_attempt_is_not_written_to(store, add):
+    old = held(store, add())
+    done = store.apply(old, {"phase": JobPhase.DONE, "outcome": Outcome.FAILED}, None)
+    store.reopen(done)
     with pytest.raises(LeaseLostError):
-        store.apply(old, {"outcome": Outcome.COMPLETED}, None, token)
-
-
-def test_nothing_is_written_without_any_lease(store, add):
+        store.apply(old, {"outcome": Outcome.COMPLETED}, None)
+    again = held(store, old)
     with pytest.raises(LeaseLostError):
-        store.apply(add(), {"phase": JobPhase.DONE}, None, 1)
+        store.apply(again.model_copy(update={"attempt": 1}), {"advice": "x"}, None)
 
 
-def test_the_first_lease_has_the_first_token(store):
-    assert store.lease_holder() is None
-    assert store.take_lease("me", 20) == 1
-    assert store.lease_holder() == "me"
+def test_nothing_is_written_by_who_does_not_hold_the_job(store, add):
+    with pytest.raises(LeaseLostError):
+        store.apply(add(), {"phase": JobPhase.DONE}, None)
 
 
-def test_renewing_keeps_the_token_and_moves_the_end(store, token, clock):
-    clock.forward(15)
-    assert store.take_lease("me", 20) == token
-    clock.forward(15)
-    assert store.lease_holder() == "me"
+def test_a_write_gives_the_job_as_it_is_stored(store, add):
+    job = held(store, add())
+    changed = store.apply(job, {"advice": "x"}, "note")
+    assert changed == store.get(job.id)
+    assert changed.version == job.version + 1
 
 
-def test_a_live_lease_is_not_taken(store, token):
-    assert store.take_lease("other", 20) is None
-    assert store.lease_holder() == "me"
+def test_only_rows_are_read_again_that_a_driver_holds(store, add):
+    one, other = add("a"), add("b", phase=JobPhase.DONE)
+    assert store.held("me") == {}
+    held(store, one)
+    assert store.held("me") == {"a": 2}
+    assert [job.id for job in store.some({"a": None, "b": other})] == ["a", "b"]
 
 
-def test_an_expired_lease_is_taken_with_a_new_token(store, token, clock):
-    clock.forward(20.001)
-    assert store.lease_holder() is None
-    assert store.take_lease("other", 20) == token + 1
-    assert store.take_lease("me", 20) is None
+def test_what_belongs_to_a_job_makes_a_new_version_of_it(store, add):
+    job = held(store, add())
+    store.record_instance(job, Instance(id="1:2", name="pt-a-b-1", started_at=START))
+    store.record_absence(job, PROOF)
+    store.cancel(job.id)
+    assert store.get(job.id).version == job.version + 3
 
 
-def test_the_lease_of_the_dead_need_not_be_sat_out(store, token):
-    assert store.take_lease("other", 20, dead="somebody else") is None
-    assert store.take_lease("other", 20, dead="me") == token + 1
-
-
-def test_an_idle_driver_gives_the_lease_back(store, token):
-    assert store.release_if_idle("me")
-    assert store.lease_holder() is None
-    assert store.take_lease("other", 20) == token + 1
-
-
-def test_a_lease_is_kept_while_there_is_work(store, add, token):
-    add()
-    assert not store.release_if_idle("me")
-    assert store.lease_holder() == "me"
-
-
-def test_nobody_releases_the_lease_of_another(store, token):
-    store.release_if_idle("other")
-    assert store.lease_holder() == "me"
+def test_the_last_look_before_an_order(store, add, clock):
+    job = add()
+    with pytest.raises(LeaseLostError):
+        store.confirm(job)
+    mine = held(store, job)
+    store.confirm(mine)
+    store.hold(ME, 10)
+    clock.forward(10.001)
+    with pytest.raises(LeaseLostError):
+        store.confirm(mine)
 
 
 def rows(store, table):
@@ -312,23 +293,121 @@ def test_instances_are_remembered_once_and_their_absence_noted(store, add):
     assert row["absent_at"] == round(START.timestamp() * 1e6)
 
 
-def test_the_log_is_per_job_and_in_order(store, add, token):
+def test_what_a_machine_says_fits_whatever_it_is(store, add):
+    job = held(store, add())
+    said = {"error_code": "x" * 1000, "error_message": "a\0b" + "y" * 100_000, "advice": "\ud800"}
+    changed = store.apply(job, said, "failed: \0\udfff")
+    assert changed == store.get(job.id)
+    assert changed.error_code == "x" * 60
+    assert changed.error_message == "a\ufffdb" + "y" * 100_000
+    assert changed.advice == "\ufffd"
+    assert store.log(job.id)[-1].message == "failed: \ufffd\ufffd"
+
+
+def test_an_instance_that_several_note_at_once_is_there_once(database, store, add):
+    job, stores = add(), [database.store() for _ in range(4)]
+    for round_ in range(5):
+        made = Instance(id=f"{round_}:2", name="pt-a-b-1", started_at=START)
+        assert at_once(lambda one, made=made: one.record_instance(job, made), stores) == [None] * 4
+    assert len(rows(store, "instances")) == 5
+    for one in stores:
+        one.close()
+
+
+def test_the_log_is_per_job_and_in_order(store, add):
     one, other = add("a"), add("b")
     for note in ("one", "two", "three"):
-        store.apply(one, {"advice": note}, note, token)
+        store.apply(held(store, one), {"advice": note}, note)
     assert [e.message for e in store.log(one.id)] == ["submitted", "one", "two", "three"]
     assert [e.message for e in store.log(other.id)] == ["submitted"]
 
 
-def test_two_stores_on_one_file_see_each_other(tmp_path, store, add):
-    other = JobStore(tmp_path / "podtune.db")
+def test_two_stores_on_one_database_see_each_other(database, store, add):
+    other = database.store()
     job = add()
     assert other.get(job.id) == job
     other.close()
 
 
-def test_the_clock_is_the_real_one_when_none_is_given(tmp_path):
-    store = JobStore(tmp_path / "other.db")
-    assert store.take_lease("me", 3600) == 1
-    assert store.lease_holder() == "me"
+def test_the_clock_is_the_real_one_when_none_is_given(database):
+    store = database.store()
+    store.hold(ME, 3600)
+    assert store.drivers() == [ME]
     store.close()
+
+
+def test_of_several_that_add_one_job_at_once_one_does(database, plan):
+    stores = [database.store() for _ in range(3)]
+    for round_ in range(5):
+        job = build.job(id=f"demo-abc23{round_}", plan=plan)
+        found = at_once(lambda store, job=job: store.add(job), stores)
+        assert sorted(map(str, found)) == ["None", *[f"job {job.id!r} exists already"] * 2]
+        assert all(error is None or isinstance(error, ConflictError) for error in found)
+        assert [entry.message for entry in stores[0].log(job.id)] == ["submitted"]
+    for store in stores:
+        store.close()
+
+
+def test_the_newest_moment_written_down_is_surely_past(store, add, clock):
+    assert store.newest() is None
+    job = held(store, add())
+    clock.forward(60)
+    store.apply(job, {"advice": "x"}, None)
+    assert store.newest() == clock.now
+
+
+def test_a_clock_that_was_ahead_is_forgotten_with_the_jobs_it_wrote(store, add, clock):
+    """Else every later machine's deadline would come as late as that clock was ahead."""
+    job = held(store, add())
+    clock.forward(86_400)
+    done = store.apply(job, {"phase": JobPhase.DONE}, None)
+    assert store.newest() is None
+    assert done.updated_at == clock.now
+
+
+def test_another_installation_s_clock_is_not_asked(store, add, clock):
+    add()
+    assert store.newest("owner123") is not None
+    assert store.newest("other123") is None
+
+
+def test_another_clock_may_tell_the_time(store, add):
+    later = START + timedelta(days=1)
+    store.keep_time(lambda: later)
+    assert store.clock() == later
+    store.cancel(add().id)
+    assert store.newest() == later
+
+
+def test_what_is_done_beside_a_new_job_stands_or_falls_with_it(store, plan):
+    def refuse(connection):
+        raise LeaseLostError("no")
+
+    with pytest.raises(LeaseLostError):
+        store.add(build.job(id="one", plan=plan), refuse)
+    assert count_jobs(store) == 0
+    seen = []
+    store.add(build.job(id="one", plan=plan), seen.append)
+    assert (count_jobs(store), len(seen)) == (1, 1)
+
+
+def test_what_has_to_hold_before_a_job_is_reopened_is_asked_in_the_same_transaction(store, add):
+    job = add(phase=JobPhase.DONE, outcome=Outcome.FAILED)
+
+    def refuse(connection):
+        raise LeaseLostError("no")
+
+    with pytest.raises(LeaseLostError):
+        store.reopen(job, None, refuse)
+    assert store.get(job.id) == job
+    assert store.reopen(job, None, lambda connection: None).attempt == 2
+
+
+def test_a_transaction_may_have_to_reach_the_disk(store):
+    for on_disk in (False, True):
+        with store.transaction(on_disk=on_disk) as connection:
+            assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_whose_a_job_is_is_kept(store, add):
+    assert store.get(add(tenant="acme").id).tenant == "acme"

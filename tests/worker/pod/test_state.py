@@ -93,6 +93,15 @@ def test_a_fresh_address_takes_the_place_of_the_old_one(state):
         state.renew("archive", {"url": "http://x/b"})
 
 
+def test_a_place_for_a_checkpoint_is_taken_where_there_is_one(state):
+    there = {"url": "https://x/a"}
+    put = {"via": "put", "archive": there, "result": there, "checkpoint": {"url": "https://x/c"}}
+    state.accept(WORK._replace(deliver=put))
+    assert state.addresses["checkpoint"]["url"] == "https://x/c"
+    state.renew("checkpoint", {"url": "https://x/d"})
+    assert state.addresses["checkpoint"]["url"] == "https://x/d"
+
+
 def test_an_earlier_deadline_is_written_down_for_the_watchdog(state):
     state.accept(WORK._replace(deadline=1_950_000_000.0))
     assert float(state.orders.shortened.read_text()) == 1_950_000_000

@@ -9,8 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Final
 
 import psutil
 
+from podtune.core.clock import monotonic, sleep, utc_now
 from podtune.core.errors import ProviderError
 from podtune.core.job import Instance, TerminationProof
 from podtune.providers.base import LOG, InstanceState, LaunchRequest
@@ -49,6 +48,7 @@ class LocalProvider:
         running = next(_by_name(request.name), None)
         if running is not None:
             return _instance(running, request.name)
+        request.confirm()
         command = [
             sys.executable,
             str(self._worker / "train_lora.py"),
@@ -78,15 +78,15 @@ class LocalProvider:
         try:
             return _instance(psutil.Process(child.pid), request.name)
         except psutil.NoSuchProcess:  # already over; its log and events say why
-            return Instance(id=f"{child.pid}:0", name=request.name, started_at=datetime.now(UTC))
+            return Instance(id=f"{child.pid}:0", name=request.name, started_at=utc_now())
 
     def _wait_until_named(self, child: "subprocess.Popen[bytes]", name: str) -> None:
         """For some milliseconds a new process has no command line to be found by."""
-        deadline = time.monotonic() + self._grace_s
-        while child.poll() is None and time.monotonic() < deadline:
+        deadline = monotonic() + self._grace_s
+        while child.poll() is None and monotonic() < deadline:
             if any(process.pid == child.pid for process in _by_name(name)):
                 return
-            threading.Event().wait(0.005)
+            sleep(0.005)
 
     def inspect(self, instance_id: str) -> InstanceState:
         """Whether that very process still runs; a zombie has ended."""
@@ -107,7 +107,7 @@ class LocalProvider:
         return TerminationProof(
             instance_id=instance_id,
             ended=len(victims),
-            absent_at=datetime.now(UTC),
+            absent_at=utc_now(),
             method="no process of the worker's session or name is left",
         )
 
@@ -139,11 +139,11 @@ class LocalProvider:
 
         A zombie has ended, though only its parent can take it away.
         """
-        deadline = time.monotonic() + self._grace_s
+        deadline = monotonic() + self._grace_s
         left = [p for p in processes if identity.runs(p)]
-        while left and time.monotonic() < deadline:
+        while left and monotonic() < deadline:
             self._reap()
-            threading.Event().wait(0.02)
+            sleep(0.02)
             left = [p for p in left if identity.runs(p)]
         return left
 

@@ -1,6 +1,6 @@
 """Everything of an account that carries podtune's name: what it is, whose, how old, at what price."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from enum import StrEnum
@@ -9,8 +9,9 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from podtune.core.errors import PodtuneError
-from podtune.providers.runpod import listing, names, volumes, wire
+from podtune.providers.runpod import endpoints, listing, names, templates, volumes, wire
 from podtune.providers.runpod.client import RunPodClient
+from podtune.providers.runpod.serverless_wire import EndpointWorkers
 
 VOLUME_USD_PER_GB_MONTH: Final = Decimal("0.07")
 """Network volume below 1 TB (0.05 above, so this is the dearer); docs.runpod.io, 2026-08-20."""
@@ -28,7 +29,7 @@ class Kind(StrEnum):
 
 
 class Found(BaseModel):
-    """One thing of the account that carries our form of name."""
+    """One thing of the account that carries our form of name, or was made by `podtune runpod deploy`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,7 +37,7 @@ class Found(BaseModel):
     id: str
     name: str
     owner: str | None
-    """The installation that made it, as its name says; None where the name does not say."""
+    """The installation that made it, as its name or its environment says; None where neither does."""
     job: str | None
     attempt: int | None
     deadline: datetime | None
@@ -100,28 +101,35 @@ def _volumes(client: RunPodClient) -> list[Found]:
 
 
 def _endpoints(client: RunPodClient) -> list[Found]:
-    pages = client.pages("/serverless", wire.EndpointList)
     return [
-        _found(
-            Kind.ENDPOINT,
-            endpoint.id,
-            endpoint.name,
-            created_at=listing.moment(endpoint.created_at),
-            status=_workers(endpoint.workers),
+        _made_by(
+            endpoint.env,
+            _found(
+                Kind.ENDPOINT,
+                endpoint.id,
+                endpoint.name,
+                created_at=listing.moment(endpoint.created_at),
+                status=_workers(endpoint.workers),
+            ),
         )
-        for page in pages
-        for endpoint in page.endpoints
-        if _is_ours(endpoint.name)
+        for endpoint in endpoints.listed(client)
+        if _is_ours(endpoint.name) or _maker(endpoint.env)
     ]
 
 
 def _templates(client: RunPodClient) -> list[Found]:
-    pages = client.pages("/templates", wire.TemplateList)
     return [
-        _found(Kind.TEMPLATE, template.id, template.name, usd_per_hour=Decimal(0))
-        for page in pages
-        for template in page.templates
-        if _is_ours(template.name)
+        _made_by(
+            template.env,
+            _found(
+                Kind.TEMPLATE,
+                template.id,
+                template.name,
+                usd_per_hour=Decimal(0),
+            ),
+        )
+        for template in templates.listed(client)
+        if _is_ours(template.name) or _maker(template.env)
     ]
 
 
@@ -160,7 +168,17 @@ def _is_ours(name: str | None) -> bool:
     return (name or "").startswith(names.PREFIX)
 
 
-def _workers(workers: wire.Workers | None) -> str:
+def _maker(env: Mapping[str, str] | None) -> str | None:
+    """Which installation made it, by the variable that `deploy` sets."""
+    return (env or {}).get(names.OWNER_VARIABLE)
+
+
+def _made_by(env: Mapping[str, str] | None, found: Found) -> Found:
+    """The same, with its maker where its name does not say."""
+    return found if found.owner else found.model_copy(update={"owner": _maker(env)})
+
+
+def _workers(workers: EndpointWorkers | None) -> str:
     if workers is None or workers.max is None:
         return ""
     return f"{workers.min or 0}-{workers.max} workers"

@@ -6,15 +6,16 @@ catalogue serves only for the address it was read from, and says its age.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from podtune.core.clock import Clock, utc_now
 from podtune.core.errors import UnavailableError
 from podtune.core.offer import Offer, Stock
 from podtune.providers.runpod import listing, wire
@@ -71,7 +72,7 @@ def offers(
     wanted: Wanted,
     *,
     snapshot: Path | None = None,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Clock = utc_now,
 ) -> list[Offer]:
     """What can be rented, the cheapest first; stock `none` included.
 
@@ -110,7 +111,7 @@ def _reading(
     wanted: Wanted,
     cloud: str,
     snapshot: Path | None,
-    clock: Callable[[], datetime],
+    clock: Clock,
 ) -> tuple[Reading, bool]:
     """The catalogue, and whether it is a stored one."""
     key = _key(client.access.rest_url, wanted, cloud)
@@ -144,11 +145,11 @@ def _offer(
         return None
     if most is not None and wanted.count > most:
         return None
-    centres = [c for c in gpu.data_centers or () if _stock(c.availability) is not Stock.NONE]
-    stock = _stock(gpu.availability)
+    centres = [c for c in gpu.data_centers or () if stock_of(c.availability) is not Stock.NONE]
+    stock = stock_of(gpu.availability)
     if wanted.region:
         here = next((c for c in centres if c.id == wanted.region), None)
-        stock = _stock(here.availability) if here else Stock.NONE
+        stock = stock_of(here.availability) if here else Stock.NONE
     return Offer(
         provider=PROVIDER,
         gpu=gpu.id,
@@ -166,7 +167,7 @@ def _offer(
     )
 
 
-def _stock(level: str | None) -> Stock:
+def stock_of(level: str | None) -> Stock:
     """A card whose stock is not said is worth a try: the order tells."""
     return _STOCK.get(level or "", Stock.LOW)
 

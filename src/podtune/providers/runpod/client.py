@@ -10,15 +10,16 @@ words. Safe for several threads.
 
 import random
 import re
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final, Protocol, Self, TypeVar
 
 import httpx2
 import msgspec
 from pydantic import BaseModel
 
+from podtune.core.clock import Monotonic, Sleep, monotonic, sleep
 from podtune.core.errors import (
     DoubtfulError,
     NotFoundError,
@@ -48,6 +49,10 @@ class Page(Protocol):
 PageAnswer = TypeVar("PageAnswer", bound=Page)
 
 
+Transport = httpx2.BaseTransport
+"""What carries requests; tests put another in the network's place."""
+
+
 class RunPodClient:
     """Speaks REST v2 and the little GraphQL that is still needed, for one account."""
 
@@ -55,9 +60,9 @@ class RunPodClient:
         self,
         access: RunPodAccess,
         *,
-        transport: httpx2.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        transport: Transport | None = None,
+        sleep: Sleep = sleep,
+        clock: Monotonic = monotonic,
         chance: random.Random | None = None,
     ) -> None:
         """`clock` gives monotonic seconds; `transport`, `sleep` and `chance` are for tests.
@@ -78,6 +83,11 @@ class RunPodClient:
     def access(self) -> RunPodAccess:
         """Which account, and where."""
         return self._access
+
+    @property
+    def told_at(self) -> datetime | None:
+        """RunPod's own time, as its last answer gave it; None where none did."""
+        return self._sender.told_at
 
     def close(self) -> None:
         """Close the connections."""
@@ -130,6 +140,29 @@ class RunPodClient:
             PodtuneError: see `get`.
         """
         self._sender.patiently("DELETE", path, f"{self._access.rest_url}{path}")
+
+    def change(self, path: str, body: BaseModel, form: type[Answer]) -> Answer:
+        """Set some fields of something (PATCH). Twice the same is as good as once, so it is repeated as reads are.
+
+        Raises:
+            NotFoundError: RunPod does not know it.
+            PodtuneError: see `get`.
+        """
+        url = f"{self._access.rest_url}{path}"
+        content = body.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        received = self._sender.patiently("PATCH", path, url, content=content)
+        return _decoded(received.body, form, f"PATCH {path}")
+
+    def remove(self, path: str) -> None:
+        """Delete something; gone already is success.
+
+        Raises:
+            PodtuneError: see `get`.
+        """
+        try:
+            self.delete(path)
+        except NotFoundError:
+            return
 
     def create(self, path: str, body: BaseModel, form: type[Answer]) -> Answer:
         """Order something that may cost money. Sent once, but for answers that say "not now" (429).
@@ -206,9 +239,23 @@ def pod_path(pod_id: str) -> str:
     Raises:
         NotFoundError: no pod has such an id; nothing of it gets into an address.
     """
-    if not is_pod_id(pod_id):
-        raise NotFoundError(f"{pod_id[:80]!r} is no id of a pod")
-    return f"/pods/{pod_id}"
+    return path_to("/pods", pod_id, "a pod")
+
+
+def path_to(collection: str, given: str, what: str) -> str:
+    """Where one thing of a collection is, below the base address.
+
+    Args:
+        collection: Path of the list, such as `/templates`.
+        given: An id.
+        what: Of what kind it is, with its article.
+
+    Raises:
+        NotFoundError: nothing has such an id; nothing of it gets into an address.
+    """
+    if not is_pod_id(given):
+        raise NotFoundError(f"{given[:80]!r} is no id of {what}")
+    return f"{collection}/{given}"
 
 
 def _decoded(body: bytes, form: type[Answer], call: str) -> Answer:

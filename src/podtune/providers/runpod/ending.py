@@ -4,10 +4,10 @@ One absence proves nothing: lists lag, and a pod just ordered answers 404 for a 
 absence from at least two lists, `proof_window_s` apart, and 404 for every id that is known.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from podtune.core.clock import Clock
 from podtune.core.errors import NotFoundError, PodtuneError, ProviderError
 from podtune.core.job import TerminationProof
 from podtune.core.limits import Limits
@@ -28,13 +28,16 @@ class Ending:
     asked: set[str] = field(default_factory=set[str])
     """Of them, those whose DELETE was answered."""
     ended: set[str] = field(default_factory=set[str])
-    """Of them, those that a DELETE of ours ended."""
+    """Of them, those that were there to be ended: a list showed them, or a DELETE was taken. The answer to a
+    DELETE can be lost, and what was there has cost."""
     absent: list[datetime] = field(default_factory=list[datetime])
     """Moments of the lists without it, in order."""
+    is_alone: bool = False
+    """Whether only the ids are ended: another machine of the same name may be wanted."""
 
     def look(self, listing: Listing) -> list[str]:
         """Take in a list; the ids that are still there."""
-        there = [pod.id for pod in listing.named(self.name)]
+        there = [] if self.is_alone else [pod.id for pod in listing.named(self.name)]
         there += [i for i in sorted(self.ids) if i in listing.pods and i not in there]
         self.ids.update(there)
         if there:
@@ -51,7 +54,7 @@ class Ending:
 class Terminator:
     """Ends what carries one name."""
 
-    def __init__(self, client: RunPodClient, limits: Limits, clock: Callable[[], datetime]) -> None:
+    def __init__(self, client: RunPodClient, limits: Limits, clock: Clock) -> None:
         """`clock` gives aware UTC."""
         self._client = client
         self._limits = limits
@@ -72,6 +75,19 @@ class Terminator:
         ending.asked.add(pod_id)
         ending.since = self._clock()
 
+    def check_unlisted(self, ending: Ending, pod_id: str) -> None:
+        """See that a pod that no list shows is not called otherwise by now: somebody keeps it then.
+
+        Raises:
+            ProviderError: it is; nothing is asked of it.
+            PodtuneError: RunPod could not be asked.
+        """
+        try:
+            found = self._client.get(pod_path(pod_id), wire.Pod)
+        except NotFoundError:
+            return
+        _check_name(ending.name, found.name or ending.name, pod_id)
+
     def end(self, ending: Ending, listing: Listing) -> None:
         """Ask for the end of all that a list still shows; one that fails keeps none of the others.
 
@@ -82,7 +98,8 @@ class Terminator:
         problem: PodtuneError | None = None
         for pod_id in ending.look(listing):
             try:
-                _check_name(ending.name, listing, pod_id)
+                _check_name(ending.name, listing.pods[pod_id].name, pod_id)
+                ending.ended.add(pod_id)
                 self.delete(ending, pod_id)
             except PodtuneError as error:
                 problem = error
@@ -120,8 +137,7 @@ class Terminator:
             return False
 
 
-def _check_name(name: str, listing: Listing, pod_id: str) -> None:
-    found = listing.pods[pod_id].name
+def _check_name(name: str, found: str, pod_id: str) -> None:
     if found != name:
         raise ProviderError(
             f"pod {pod_id} is called {found!r}, not {name!r}: it is left running",

@@ -115,7 +115,7 @@ def facts(pod: wire.Pod) -> PodFacts:
         state=_state(pod.status or "", runtime.uptime),
         status=pod.status or "",
         usd_per_hour=money(pod.cost),
-        gpu=pod.gpu.id if pod.gpu else None,
+        gpu=pod.gpu.id if pod.gpu else pod.cpu.id if pod.cpu else None,
         region=pod.data_center_id,
         cuda=pod.cuda_version,
         created_at=moment(pod.created_at),

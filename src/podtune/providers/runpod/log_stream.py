@@ -1,4 +1,4 @@
-"""A pod's log by server-sent events, resumed where it was left.
+"""A pod's log, or a worker's, by server-sent events, resumed where it was left.
 
     for line in follow(client, pod, after=last_id, seconds=5):
         last_id = line.id
@@ -8,13 +8,13 @@ twice after a resumption, and a gap is possible; whoever reads them numbers them
 """
 
 import json
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple, cast
 
 import httpx2
 
+from podtune.core.clock import Monotonic, monotonic
 from podtune.core.errors import UnavailableError
 from podtune.providers.runpod.client import RunPodClient, pod_path
 
@@ -49,7 +49,7 @@ def follow(
     after: str | None = None,
     seconds: float = 5.0,
     source: Source = "container",
-    clock: Callable[[], float] = time.monotonic,
+    clock: Monotonic = monotonic,
 ) -> Generator[LogLine, None, None]:
     """Lines of a pod's log, until nothing new came for a while or the time is over.
 
@@ -65,11 +65,40 @@ def follow(
         NotFoundError: RunPod does not know the pod, or not yet.
         UnavailableError: the log cannot be opened.
     """
-    query = {"source": source, "tail": str(MOST_TAIL)}
+    path = f"{pod_path(pod_id)}/logs"
+    return follow_at(client, path, after=after, seconds=seconds, source=source, clock=clock)
+
+
+def follow_at(  # noqa: PLR0913 - a request's parameters
+    client: RunPodClient,
+    path: str,
+    *,
+    after: str | None = None,
+    tail: int = MOST_TAIL,
+    seconds: float = 5.0,
+    source: Source = "container",
+    clock: Monotonic = monotonic,
+) -> Generator[LogLine, None, None]:
+    """The same of whatever has a log: a pod, or a worker of an endpoint.
+
+    Args:
+        client: The account.
+        path: Of the log, below the base address; made of ids that were checked.
+        after: Id of the last line known; None for the newest of the past.
+        tail: How many of these, 0 to 5,000.
+        seconds: How long to read at most.
+        source: Which log.
+        clock: Monotonic seconds.
+
+    Raises:
+        NotFoundError: RunPod does not know it, or not yet.
+        UnavailableError: the log cannot be opened.
+    """
+    query = {"source": source, "tail": str(min(tail, MOST_TAIL))}
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
     deadline = clock() + seconds
     silence_s = min(seconds, LONGEST_SILENCE_S)
-    with client.stream(f"{pod_path(pod_id)}/logs", query, headers, silence_s) as response:
+    with client.stream(path, query, headers, silence_s) as response:
         for event in events(_until(response, deadline, clock)):
             line = _line(*event)
             if line is not None:
@@ -107,9 +136,7 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
             rest, dropping = b"", True
 
 
-def _until(
-    response: httpx2.Response, deadline: float, clock: Callable[[], float]
-) -> Iterator[bytes]:
+def _until(response: httpx2.Response, deadline: float, clock: Monotonic) -> Iterator[bytes]:
     """Pieces of an open answer; silence and a broken connection end it like the end of the time."""
     with suppress(httpx2.HTTPError, httpx2.StreamError, UnavailableError):
         for piece in response.iter_bytes():

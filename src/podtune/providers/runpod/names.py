@@ -9,7 +9,11 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 PREFIX: Final = "pt-"
-"""Every machine, volume, endpoint and template that podtune makes is called so."""
+"""Every machine that podtune orders is called so."""
+
+OWNER_VARIABLE: Final = "PODTUNE_OWNER"
+"""Says in the environment of an endpoint or a template which installation made it: their names are people's
+own."""
 
 _FORM: Final = re.compile(
     r"pt-(?P<owner>[a-z0-9]{1,32})-(?P<job>[A-Za-z0-9][A-Za-z0-9._-]{0,99}?)"

@@ -1,8 +1,8 @@
 """Which machines were ordered, on disk before each order: a crash in between must not order twice.
 
-One small file a name, in the job's own folder. It is there while an order may have been carried out
-without a list having shown the machine, and gone once one did or it was surely refused. That RunPod
-took the order is not enough: a driver that dies before it has noted the machine finds no list with it.
+One small file a name, in the job's own folder. It is there from before the order until it was surely
+refused, or its machine is proved gone. That RunPod took the order, or that a list showed the machine, is
+not enough: a driver that dies before it has noted the machine leaves a next one that may get no list.
 """
 
 import os
@@ -39,11 +39,11 @@ class OrderBook:
             os.close(handle)
 
     def settle(self, name: str) -> None:
-        """The machine was seen, or the order surely refused."""
+        """The machine is proved gone, or the order surely refused."""
         self._path(name).unlink(missing_ok=True)
 
     def open_since(self, name: str) -> datetime | None:
-        """When a machine of this name was ordered without having been seen since; None for never."""
+        """When a machine of this name was ordered; None for never, or where it is settled."""
         path = self._path(name)
         try:
             moment = datetime.fromisoformat(path.read_text(encoding="ascii"))

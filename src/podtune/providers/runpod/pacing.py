@@ -6,8 +6,9 @@ requests that remain in each window, and seconds until it begins anew.
 
 import re
 import threading
-from collections.abc import Callable
 from typing import Final, NamedTuple
+
+from podtune.core.clock import Monotonic
 
 LOW: Final = 5
 """Requests left in a window from which on they are spread over the rest of it."""
@@ -46,7 +47,7 @@ def windows(header: str) -> tuple[Window, ...]:
 class Pace:
     """Remembers the newest limits, and says how long to wait before the next request."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Monotonic) -> None:
         """`clock` gives monotonic seconds."""
         self._clock = clock
         self._lock = threading.Lock()

@@ -7,13 +7,14 @@ Nothing here waits: what needs time says so (`DoubtfulError`, `None`) and is cal
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from pydantic import ValidationError
 
+from podtune.core.clock import Clock, Steady, utc_now
 from podtune.core.errors import (
     ConflictError,
     DoubtfulError,
@@ -24,7 +25,7 @@ from podtune.core.errors import (
     UnavailableError,
 )
 from podtune.core.job import Instance, TerminationProof
-from podtune.core.limits import Limits
+from podtune.core.limits import SKEW_S, Limits
 from podtune.providers.base import InstanceState, LaunchRequest, Machine
 from podtune.providers.runpod import command, listing, names, wire
 from podtune.providers.runpod.client import RunPodClient, is_pod_id, pod_path
@@ -44,7 +45,7 @@ class RunPodProvider:
         client: RunPodClient,
         limits: Limits,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = utc_now,
     ) -> None:
         """`clock` gives aware UTC; nothing is asked yet."""
         self._client = client
@@ -87,11 +88,14 @@ class RunPodProvider:
         found = self._look(after=now).named(request.name)
         book = OrderBook(request.folder)
         if found:
-            self._settle(book, request.name)
+            # The order stays in the book until its machine is gone: whoever asks next, with a list that is
+            # refused, must not take that for a refusal of the order.
+            self._doubts.pop(request.name, None)
             return self._adopted(found, request.machine)
         since = book.open_since(request.name)
         if since is not None:
             raise self._still_doubtful(request.name, since, now)
+        request.confirm()
         try:
             book.begin(request.name, now)
         except FileExistsError:  # another driver was quicker by a moment
@@ -100,16 +104,15 @@ class RunPodProvider:
         self._books[request.name] = book
         try:
             made = self._client.create("/pods", body, wire.Pod)
-        except DoubtfulError:
+        except DoubtfulError as error:
+            error.context["settled"] = False  # however long it took: no list was read since
             raise
         except PodtuneError:
             self._settle(book, request.name)
             raise
         if not is_pod_id(made.id) or (made.name or request.name) != request.name:
             raise self._still_doubtful(request.name, now, now)
-        self._doubts.pop(
-            request.name, None
-        )  # its id is known; the book stays open until a list shows it
+        self._doubts.pop(request.name, None)  # its id is known
         instance = listing.facts(made).instance(now).model_copy(update={"name": request.name})
         return _with_price(instance, request.machine)
 
@@ -141,30 +144,63 @@ class RunPodProvider:
             raise ProviderError(f"{name!r} is no name of podtune's", code="foreign_machine")
         with self._lock:
             ending = self._endings.setdefault(name, Ending(name, self._clock()))
-        if instance_id is not None:
-            ending.ids.add(instance_id)
+        return self._end(name, ending, instance_id)
+
+    def end_one(self, name: str, instance_id: str) -> TerminationProof | None:
+        """End one pod, and no other of its name; None until its absence is proved (call again).
+
+        Raises:
+            ProviderError: it is called otherwise by now (`foreign_machine`); it is left alone.
+            PodtuneError: RunPod cannot be asked or refuses; call again.
+        """
+        if names.parse(name) is None:
+            raise ProviderError(f"{name!r} is no name of podtune's", code="foreign_machine")
+        key = f"{name} {instance_id}"
+        with self._lock:
+            fresh = Ending(name, self._clock(), {instance_id}, is_alone=True)
+            ending = self._endings.setdefault(key, fresh)
+        return self._end(key, ending, instance_id)
+
+    def _end(self, key: str, ending: Ending, instance_id: str | None) -> TerminationProof | None:
+        ending.ids.update(filter(None, (instance_id,)))
         unasked = instance_id if instance_id not in ending.asked else None
+        problem: PodtuneError | None = None
         try:
             found = self._look(after=ending.since)
         except PodtuneError:
-            if unasked is not None:
+            if unasked is not None and not ending.is_alone:
                 self._terminator.delete(ending, unasked)
             raise
         if unasked is not None and unasked not in found.pods:
-            self._terminator.delete(ending, unasked)
-            return None
+            if ending.is_alone:
+                self._terminator.check_unlisted(ending, unasked)
+            try:
+                self._terminator.delete(ending, unasked)
+            except PodtuneError as error:  # what is proved gone needs no answer to its DELETE
+                problem = error
+            else:
+                return None
         self._terminator.end(ending, found)
-        if self._is_in_doubt(name):
-            return None
-        proof = self._terminator.proof(ending, instance_id)
+        in_doubt = not ending.is_alone and self._is_in_doubt(ending.name)
+        proof = None if in_doubt else self._terminator.proof(ending, instance_id)
         if proof is not None:
-            with self._lock:
-                del self._endings[name]
-                self._seen.update(ending.ids)
-                self._missing.update(dict.fromkeys(ending.ids, ending.absent[0]))
-            if name in self._books:
-                self._settle(self._books.pop(name), name)
+            self._ended(key, ending)
+        elif problem is not None:
+            raise problem
         return proof
+
+    def _ended(self, key: str, ending: Ending) -> None:
+        """An ending came to its proof."""
+        with self._lock:
+            del self._endings[key]
+            self._seen.update(ending.ids)
+            self._missing.update(dict.fromkeys(ending.ids, ending.absent[0]))
+        if key in self._books:
+            self._settle(self._books.pop(key), key)
+
+    def told_at(self) -> datetime | None:
+        """RunPod's own time, as its last answer gave it; None where none did."""
+        return self._client.told_at
 
     def doubt(self, name: str, since: datetime) -> None:
         """Take note of an order of an earlier driver whose machine nobody has seen (`OrderBook`)."""
@@ -216,6 +252,10 @@ class RunPodProvider:
             except UnavailableError as failure:
                 self._failure = (self._clock(), failure)
                 raise
+            told = self._client.told_at
+            if told is not None and isinstance(self._clock, Steady):
+                self._clock.keep_up(told, SKEW_S)
+                now = max(now, told - timedelta(seconds=SKEW_S))
             self._listing = listing.listing(now, pages)
             there = self._listing.pods
             self._seen.update(there)
@@ -279,9 +319,14 @@ def _body(request: LaunchRequest, machine: Machine) -> wire.CreatePod:
     return wire.CreatePod(
         name=request.name,
         image=machine.image,
-        gpu=wire.GpuRequest(
+        gpu=None
+        if machine.vcpus
+        else wire.GpuRequest(
             id=machine.offer.gpu, count=machine.offer.count, min_cuda_version=machine.min_cuda
         ),
+        cpu=wire.CpuRequest(id=machine.offer.gpu, vcpu_count=machine.vcpus)
+        if machine.vcpus
+        else None,
         cloud="COMMUNITY" if machine.offer.cloud == "community" else "SECURE",
         data_center_ids=(machine.region,) if machine.region else None,
         disk=machine.disk_gb,
@@ -306,8 +351,10 @@ def _mounts(machine: Machine) -> wire.Mounts | None:
 
 
 def _with_price(instance: Instance, machine: Machine) -> Instance:
-    """The larger of what RunPod says and what was planned: its word may leave out disks, or be 0."""
-    hourly: Decimal = max(instance.usd_per_hour, machine.offer.hourly)
+    """The larger of what RunPod says and what was planned: its word may be 0, and leave out disks."""
+    hourly: Decimal = machine.offer.hourly
+    if instance.usd_per_hour > hourly:
+        hourly = instance.usd_per_hour + machine.offer.disk_usd_per_hour
     return instance.model_copy(
         update={"usd_per_hour": hourly, "gpu": instance.gpu or machine.offer.gpu}
     )

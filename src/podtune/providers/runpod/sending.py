@@ -4,9 +4,10 @@ What the answers mean is not known here. Nothing of a request's headers gets int
 """
 
 import random
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ import httpx2
 
 import podtune
 from podtune.core.addresses import is_loopback
+from podtune.core.clock import Monotonic, Sleep, jitter, monotonic, sleep
 from podtune.core.errors import PodtuneError, ProviderError, UnavailableError
 from podtune.providers.runpod import answers
 from podtune.providers.runpod.access import RunPodAccess
@@ -76,8 +78,8 @@ class Sender:
         self,
         access: RunPodAccess,
         transport: httpx2.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        sleep: Sleep = sleep,
+        clock: Monotonic = monotonic,
         chance: random.Random | None = None,
     ) -> None:
         """`clock` gives monotonic seconds.
@@ -88,8 +90,10 @@ class Sender:
         self._key = access.key()
         self._sleep = sleep
         self._clock = clock
-        self._chance = chance or random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._chance = chance or jitter()
         self._pace = Pace(clock)
+        self.told_at: datetime | None = None
+        """The moment that the last answer names as its own (`Date`)."""
         self._http = httpx2.Client(
             transport=transport,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
@@ -150,6 +154,7 @@ class Sender:
             finally:
                 response.close()
         self._pace.note(response.headers.get("ratelimit"))
+        self.told_at = _moment(response.headers.get("date")) or self.told_at
         return Received(response.status_code, response.headers, body)
 
     def _read(self, response: httpx2.Response) -> bytes:
@@ -237,3 +242,12 @@ class Sender:
             yield response
         finally:
             response.close()
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A `Date` header's moment; None where there is none that can be read, or it names no zone."""
+    try:
+        found = parsedate_to_datetime(text) if text else None
+    except (ValueError, OverflowError):
+        return None
+    return found if found is not None and found.tzinfo else None

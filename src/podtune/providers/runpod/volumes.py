@@ -1,6 +1,6 @@
 """Network volumes: found by id or name, made, deleted. They live in one data centre and pin pods to it."""
 
-from podtune.core.errors import NotFoundError, SpecError
+from podtune.core.errors import SpecError
 from podtune.providers.runpod import wire
 from podtune.providers.runpod.client import RunPodClient
 
@@ -63,9 +63,34 @@ def make(client: RunPodClient, name: str, size_gb: int, region: str) -> wire.Vol
     return client.create("/network-volumes", body, wire.Volume)
 
 
+def named(client: RunPodClient, name: str) -> wire.Volume | None:
+    """The volume of a name; None where there is none.
+
+    Raises:
+        SpecError: several have the name.
+    """
+    there = [volume for volume in volumes(client) if volume.name == name]
+    if len(there) > 1:
+        ids = ", ".join(volume.id for volume in there)
+        raise SpecError(
+            f"{len(there)} network volumes are called {name!r}: {ids}",
+            code="volume_unclear",
+            hint=f"name one by its id: --volume {there[0].id}",
+        )
+    return there[0] if there else None
+
+
+def grow(client: RunPodClient, volume_id: str, size_gb: int) -> wire.Volume:
+    """Make a volume larger; the size that it has already changes nothing.
+
+    Raises:
+        NotFoundError: there is no such volume.
+        PodtuneError: refused, see `answers`; a volume cannot become smaller.
+    """
+    body = wire.GrowVolume(size=size_gb)
+    return client.change(f"/network-volumes/{volume_id}", body, wire.Volume)
+
+
 def delete(client: RunPodClient, volume_id: str) -> None:
     """Delete a volume and all that is on it; gone already is success."""
-    try:
-        client.delete(f"/network-volumes/{volume_id}")
-    except NotFoundError:
-        return
+    client.remove(f"/network-volumes/{volume_id}")

@@ -14,6 +14,9 @@ from pydantic.alias_generators import to_camel
 MIN_VOLUME_GB = 10
 """Least size of a persistent mount and of a network volume."""
 
+MAX_VOLUME_GB = 4096
+"""Largest network volume."""
+
 MAX_VARIABLES = 50
 """Environment variables of one pod."""
 
@@ -32,6 +35,13 @@ class GpuRequest(_Sent):
     id: str = Field(min_length=1)
     count: int = Field(ge=1)
     min_cuda_version: CudaVersion | None = None
+
+
+class CpuRequest(_Sent):
+    """Which flavour of processor, and how many of its virtual cores: a power of two."""
+
+    id: str = Field(min_length=1)
+    vcpu_count: int = Field(ge=2)
 
 
 class PersistentMount(_Sent):
@@ -60,7 +70,9 @@ class CreatePod(_Sent):
 
     name: str = Field(min_length=1)
     image: str = Field(min_length=1)
-    gpu: GpuRequest
+    gpu: GpuRequest | None = None
+    cpu: CpuRequest | None = None
+    """One of the two."""
     cloud: Literal["SECURE", "COMMUNITY"]
     data_center_ids: tuple[str, ...] | None = None
     disk: int = Field(ge=1)
@@ -76,8 +88,14 @@ class CreateVolume(_Sent):
     """`POST /network-volumes`."""
 
     name: str = Field(min_length=1)
-    size: int = Field(ge=MIN_VOLUME_GB, le=4096)
+    size: int = Field(ge=MIN_VOLUME_GB, le=MAX_VOLUME_GB)
     data_center: str = Field(min_length=1)
+
+
+class GrowVolume(_Sent):
+    """`PATCH /network-volumes/{id}`: never smaller than it is."""
+
+    size: int = Field(ge=MIN_VOLUME_GB, le=MAX_VOLUME_GB)
 
 
 class _Answer(msgspec.Struct, frozen=True, rename="camel"):
@@ -89,6 +107,12 @@ class Gpu(_Answer, frozen=True):
 
     id: str | None = None
     count: int | None = None
+
+
+class Cpu(_Answer, frozen=True):
+    """A pod's processor, where it has no card."""
+
+    id: str | None = None
 
 
 class Utilisation(_Answer, frozen=True):
@@ -136,6 +160,7 @@ class Pod(_Answer, frozen=True):
     cost: Decimal | None = None
     """Dollars an hour; 0 when it is stopped."""
     gpu: Gpu | None = None
+    cpu: Cpu | None = None
     image: str | None = None
     data_center_id: str | None = None
     cuda_version: str | None = None
@@ -204,6 +229,54 @@ class GpuList(_Answer, frozen=True):
     next_cursor: str | None = None
 
 
+class VcpuRange(_Answer, frozen=True):
+    """How many virtual cores a machine of a flavour may have."""
+
+    min: int | None = None
+    max: int | None = None
+
+
+class CpuPrices(_Answer, frozen=True):
+    """Dollars an hour for one virtual core."""
+
+    secure_per_vcpu: Decimal | None = None
+
+
+class CpuType(_Answer, frozen=True):
+    """A flavour of machines without a card."""
+
+    id: str
+    name: str | None = None
+    vcpu: VcpuRange | None = None
+    ram_gb_per_vcpu: float | None = None
+    price: CpuPrices | None = None
+    availability: str | None = None
+    data_centers: tuple[DataCentreStock, ...] | None = None
+
+
+class CpuList(_Answer, frozen=True):
+    """`GET /catalog/cpus`."""
+
+    cpus: list[CpuType]
+    next_cursor: str | None = None
+
+
+class DataCentre(_Answer, frozen=True):
+    """A data centre."""
+
+    id: str
+    name: str | None = None
+    network_volume_types: tuple[str, ...] = ()
+    """Empty where it has no network volumes."""
+
+
+class DataCentreList(_Answer, frozen=True):
+    """`GET /catalog/datacenters`."""
+
+    data_centers: list[DataCentre]
+    next_cursor: str | None = None
+
+
 class Volume(_Answer, frozen=True):
     """A network volume."""
 
@@ -217,43 +290,6 @@ class VolumeList(_Answer, frozen=True):
     """`GET /network-volumes`."""
 
     network_volumes: list[Volume]
-    next_cursor: str | None = None
-
-
-class Workers(_Answer, frozen=True):
-    """Limits of an endpoint."""
-
-    min: int | None = None
-    max: int | None = None
-
-
-class Endpoint(_Answer, frozen=True):
-    """A serverless endpoint."""
-
-    id: str
-    name: str | None = None
-    workers: Workers | None = None
-    created_at: str | None = None
-
-
-class EndpointList(_Answer, frozen=True):
-    """`GET /serverless`."""
-
-    endpoints: list[Endpoint]
-    next_cursor: str | None = None
-
-
-class Template(_Answer, frozen=True):
-    """A template."""
-
-    id: str
-    name: str | None = None
-
-
-class TemplateList(_Answer, frozen=True):
-    """`GET /templates`."""
-
-    templates: list[Template]
     next_cursor: str | None = None
 
 

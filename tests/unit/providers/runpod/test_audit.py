@@ -49,6 +49,22 @@ def test_all_four_kinds_are_found_by_their_names():
     assert seen.problems == ()
 
 
+def test_what_was_deployed_under_a_name_of_its_own_is_found_by_its_maker():
+    env = {"PODTUNE_OWNER": "abc", "SECRET": "planted"}
+    made = account(
+        **{
+            "GET /v2/serverless": {"endpoints": [{"id": "e1", "name": "trainer", "env": env}]},
+            "GET /v2/templates": {"templates": [{"id": "t1", "name": "trainer", "env": env}, {"id": "t2", "env": {}}]},
+        }
+    )  # fmt: skip
+    seen = inventory(client(made))
+    assert [(f.kind, f.id, f.owner) for f in seen.found] == [
+        (Kind.ENDPOINT, "e1", "abc"),
+        (Kind.TEMPLATE, "t1", "abc"),
+    ]
+    assert "planted" not in seen.model_dump_json()
+
+
 def test_a_key_that_may_see_pods_only_still_shows_the_pods():
     made = account(
         pod("p1", "pt-abc-job-2-x1"), **{"GET /v2/serverless": problem(403, "access denied")}

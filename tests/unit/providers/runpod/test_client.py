@@ -4,6 +4,7 @@ import pickle
 import httpx2
 import msgspec
 import pytest
+from pydantic import BaseModel
 
 import podtune
 from podtune.core.errors import (
@@ -177,3 +178,21 @@ def test_nothing_odd_gets_into_an_address(odd):
     assert module.pod_path("7h9k2m4n6p") == "/pods/7h9k2m4n6p"
     with pytest.raises(NotFoundError):
         module.pod_path(odd)
+
+
+class _Sent(BaseModel):
+    a: int | None = None
+    b: str | None = None
+
+
+class _Told(msgspec.Struct):
+    id: str
+
+
+def test_a_change_sends_what_was_given_and_is_repeated_as_reads_are():
+    seen = Account()
+    again = problem(503, "later")
+    seen.answer("PATCH /v2/templates/t", again, httpx2.Response(200, json={"id": "t"}))
+    assert client(seen).change("/templates/t", _Sent(b=None), _Told).id == "t"
+    assert [r.content for r in seen.requests] == [b'{"b":null}'] * 2
+    assert seen.requests[0].headers["content-type"] == "application/json"

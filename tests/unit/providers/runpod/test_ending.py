@@ -55,3 +55,11 @@ def test_a_proof_needs_the_whole_window_without_a_sign_of_it(looks):
         enough = len(absent) >= 2 and absent[-1] - absent[0] >= 60
         assert ending.is_long_enough(timedelta(seconds=60)) is enough
         assert not enough or at - last_there > 60
+
+
+def test_one_that_is_ended_alone_sees_nothing_else_of_its_name():
+    ending = Ending(NAME, START, {"mine"}, is_alone=True)
+    assert ending.look(seen(0, "mine", "other")) == ["mine"]
+    assert ending.look(seen(5, "other")) == []
+    assert ending.ids == {"mine"}
+    assert len(ending.absent) == 1

@@ -1,13 +1,18 @@
+import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 
 import httpx2
 import pytest
 
+from podtune.core.clock import Steady
 from podtune.core.errors import (
     BalanceError,
     ConflictError,
+    CredentialsError,
     DoubtfulError,
     NoCapacityError,
     NotFoundError,
@@ -19,6 +24,7 @@ from podtune.core.errors import (
 from podtune.core.limits import Limits
 from podtune.providers.base import InstanceState, LaunchRequest, Machine
 from podtune.providers.runpod.command import python_command
+from podtune.providers.runpod.orders import OrderBook
 from podtune.providers.runpod.pods import RunPodProvider, create_body
 from support.build import offer
 from support.runpod_account import NO_INSTANCES, Account, Time, client, pod, problem
@@ -77,13 +83,13 @@ def test_an_order_says_all_that_runpod_needs(request_):
     assert (made.id, made.name, made.gpu, made.region) == ("new1", NAME, "NVIDIA A40", "US-KS-2")
 
 
-def test_the_price_is_the_larger_of_the_answers_and_the_plans(request_, tmp_path):
+def test_the_price_is_the_larger_of_the_answers_with_disks_and_the_plans(request_, tmp_path):
     assert World().provider.launch(request_).usd_per_hour == Decimal("0.41")
     world = World()
     dearer = pod("x", NAME, cost="0.55")
     world.account.answer("POST /v2/pods", httpx2.Response(201, json=dearer))
     elsewhere = request_._replace(folder=tmp_path / "another job")
-    assert world.provider.launch(elsewhere).usd_per_hour == Decimal("0.55")
+    assert world.provider.launch(elsewhere).usd_per_hour == Decimal("0.56")
 
 
 @pytest.mark.parametrize(("changes", "field", "value"), [
@@ -555,3 +561,108 @@ def test_runtime_and_shell():
         world.provider.ssh("p2")
     with pytest.raises(NotFoundError):
         world.provider.ssh("nope")
+
+
+def ended_one(world, number, name=NAME, steps=20):
+    """Ends one until its proof; each look 5 s after the last."""
+    for _ in range(steps):
+        proof = world.provider.end_one(name, number)
+        if proof is not None:
+            return proof
+        world.wait(5)
+    raise AssertionError("never proved")
+
+
+def test_one_of_a_name_is_ended_and_the_other_left():
+    world = World(pod("p1", NAME), pod("p2", NAME))
+    proof = ended_one(world, "p2")
+    assert list(world.account.pods) == ["p1"]
+    assert (proof.instance_id, proof.ended) == ("p2", 1)
+    assert "GET of its id answered 404" in proof.method
+
+
+def test_one_that_was_renamed_is_left_whether_listed_or_not():
+    for renamed in ("pt-abc-job-2-x1800000000", "my-pod"):
+        world = World(pod("p1", renamed))
+        with pytest.raises(ProviderError, match="left running") as caught:
+            world.provider.end_one(NAME, "p1")
+        assert caught.value.code == "foreign_machine"
+        assert list(world.account.pods) == ["p1"]
+        assert world.account.count("DELETE /v2/pods/p1") == 0
+
+
+def test_names_of_another_form_are_not_ended_one_by_one():
+    world = World(pod("p1", "my-pod"))
+    with pytest.raises(ProviderError, match="no name of podtune's"):
+        world.provider.end_one("my-pod", "p1")
+
+
+def test_without_a_list_nothing_is_asked_of_one():
+    world = World(pod("p1", NAME))
+    world.account.answer("GET /v2/pods", *[problem(503) for _ in range(4)])
+    with pytest.raises(UnavailableError):
+        world.provider.end_one(NAME, "p1")
+    assert world.account.count("DELETE /v2/pods/p1") == 0
+
+
+@pytest.mark.parametrize("verb", ["end_one", "terminate"])
+def test_what_is_gone_is_proved_though_no_delete_is_ever_answered_well(verb):
+    world = World()
+    world.account.answer("DELETE /v2/pods/p1", *[problem(500) for _ in range(99)])
+    proof = None
+    for _ in range(30):
+        with contextlib.suppress(UnavailableError):
+            proof = proof or getattr(world.provider, verb)(NAME, "p1")
+        world.wait(5)
+    assert "answered 404" in proof.method
+    assert proof.ended == 0
+
+
+def test_the_time_that_runpod_tells_is_known():
+    world = World()
+    assert world.provider.told_at() is None
+    told = {"date": "Sun, 22 Nov 2026 12:30:00 GMT"}
+    world.account.answer("GET /v2/pods", httpx2.Response(200, json={"pods": []}, headers=told))
+    world.provider.observe()
+    assert f"{world.provider.told_at():%Y-%m-%d %H:%M %z}" == "2026-11-22 12:30 +0000"
+
+
+def test_a_clock_that_was_set_back_keeps_up_with_the_providers_own():
+    time = Time()
+    steady = Steady(wall=lambda: time.now() - timedelta(hours=1), elapsed=time.monotonic)
+
+    def dated(request):
+        answer = Account()(request)
+        answer.headers["date"] = format_datetime(time.now(), usegmt=True)
+        return answer
+
+    RunPodProvider(client(dated, time), Limits(), clock=steady).observe()
+    assert abs((steady() - time.now()).total_seconds()) < 2
+
+
+@pytest.mark.parametrize("refused", ["GET /v2/pods", "DELETE /v2/pods/new2"])
+def test_a_machine_that_was_seen_is_not_taken_for_refused_when_the_key_is(request_, refused):
+    """A driver that saw it may have died, or been refused the end of a second one, before it was noted."""
+    world = World()
+    world.account.answer("POST /v2/pods", _made_twice(world.account))
+    with pytest.raises(DoubtfulError):
+        world.provider.launch(request_)
+    if refused.startswith("GET"):
+        assert world.another().launch(request_).id == "new1"
+    world.account.answer(refused, problem(401))
+    with pytest.raises(CredentialsError):
+        world.another().launch(request_)
+    assert OrderBook(request_.folder).open_since(NAME) is not None
+    assert world.account.count("POST /v2/pods") == 1
+
+
+def _made_twice(account):
+    """One create that makes two machines, and whose answer is lost."""
+
+    def answer(request):
+        body = json.loads(request.content)
+        account.make(body)
+        account.make(body)
+        return httpx2.Response(502)
+
+    return answer

@@ -110,3 +110,12 @@ def test_what_is_asked_of_this_machine_goes_through_no_proxy(monkeypatch):
         access = RunPodAccess(api_key=SecretStr(KEY), rest_url=f"{server.url}/v2")
         with RunPodClient(access) as asking:
             assert asking.get("/pods", wire.PodList).pods == []
+
+
+@pytest.mark.parametrize("text", ["", "soon", "Sun, 99 Nov 2026 12:00:00 GMT", "Sun, 22 Nov 2026 12:00:00"])  # fmt: skip
+def test_a_date_that_cannot_be_read_says_nothing(text):
+    account = Account()
+    account.answer("GET /v2/pods", httpx2.Response(200, json={"pods": []}, headers={"date": text}))
+    asked = client(account)
+    asked.get("/pods", wire.PodList)
+    assert asked.told_at is None

@@ -65,3 +65,25 @@ def test_making_and_deleting():
     account.answer("DELETE /v2/network-volumes/agv6w2qcg7", *[problem(500)] * 4)
     with pytest.raises(UnavailableError):
         volumes.delete(client(account), made.id)
+
+
+def test_a_volume_is_found_by_its_only_name(account):
+    found = volumes.named(client(account), "data")
+    assert found
+    assert found.id == "agv6w2qcg7"
+    account.answer(LIST, httpx2.Response(200, json={"networkVolumes": THERE}))
+    assert volumes.named(client(account), "agv6w2qcg7") is None
+
+
+def test_a_name_of_two_is_not_guessed(account):
+    with pytest.raises(SpecError) as caught:
+        volumes.named(client(account), "twice")
+    assert caught.value.code == "volume_unclear"
+
+
+def test_a_volume_grows_by_its_size_alone():
+    account = Account()
+    grown = THERE[0] | {"size": 200}
+    account.answer("PATCH /v2/network-volumes/agv6w2qcg7", httpx2.Response(200, json=grown))
+    assert volumes.grow(client(account), "agv6w2qcg7", 200).size == 200
+    assert json.loads(account.requests[0].content) == {"size": 200}

@@ -1,0 +1,17 @@
+"""Who asks, and what they may do."""
+
+import pytest
+
+from podtune.core.access import THIS_MACHINE, Principal, Scope
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_a_caller_may_do_what_their_key_says(scope):
+    one = Principal(tenant="t", scopes=frozenset({scope}))
+    assert [s for s in Scope if one.may(s)] == (list(Scope) if scope is Scope.ADMIN else [scope])
+
+
+def test_who_sits_at_this_machine_may_do_all_and_sees_all():
+    assert all(THIS_MACHINE.may(scope) for scope in Scope)
+    assert THIS_MACHINE.tenant is None
+    assert THIS_MACHINE.key_id is None
