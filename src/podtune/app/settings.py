@@ -100,6 +100,12 @@ class Settings(Limits):
     max_usd_per_job: Decimal = Field(default=Decimal(0), ge=0, le=1_000_000)
     """Dollars that one paid job of the gateway may cost; a request may only lower it. 0: none is started, unless
     its caller's key has a budget."""
+    approve_above_usd: Decimal = Field(default=Decimal(5), ge=0, le=1_000_000)
+    """Dollars above which a plan that an agent asks for (MCP, `/v1/plans`) waits until a person has agreed to it:
+    `podtune approve`, or the dashboard. 0: every paid one. The default is what one training of an 8B model on some
+    thousand rows stays below."""
+    plan_token_minutes: int = Field(default=15, ge=1, le=1440)
+    """Minutes that the token of such a plan is good for; four times as long where a person has to agree first."""
     hosted_models: str = ""
     """Which open base model stands for which name of the hosted fine-tuning API, separated by commas:
     `gpt-4o-mini=Qwen/Qwen3-8B, gpt-4.1=Qwen/Qwen3-32B`. A name holds for its dated forms too."""
@@ -107,6 +113,9 @@ class Settings(Limits):
     """Whether a base model that a key of a tenant names is looked for with this installation's own token of the Hub
     (HF_TOKEN) and in its cache. Without it tenants train on what everybody may read; with it on all that the
     operator's account opens: gated and private models too."""
+    data_places: str = ""
+    """Folders that `podtune ask` looks in for data beside the working folder, with their whole paths and `:` between
+    them: `/srv/exports:/home/ana/data`. Nothing outside of these is looked at."""
     preparations: int = Field(default=2, ge=1, le=32)
     """Submissions that the gateway fetches and plans at once; further ones wait."""
     s3_bucket: str = ""
