@@ -22,6 +22,7 @@ from podtune.core.plan import Plan
 from podtune.core.request import TrainingRequest
 from podtune.core.states import JobPhase, WorkerStage
 from podtune.core.wire import Progress, Standing, TrainingStatus, told
+from podtune.workflow.glance import Glance, glance
 from podtune.workflow.store import LogEntry
 from podtune.workflow.submissions import NOBODYS, Place, Submission
 
@@ -100,6 +101,19 @@ class Desk:
         jobs = {job.id: job for job in found}
         told_ = [self._told(row, jobs.get(name)) for name, row in page]
         return [one for one in told_ if one is not None]
+
+    def glance(self, job_id: str) -> Glance | None:
+        """One of the caller's jobs in brief; None where `get` has to say what it is.
+
+        Raises:
+            ForbiddenError: the caller may not look.
+        """
+        self._may(Scope.READ)
+        if not _is_id(job_id):
+            return None
+        with self.service.store().reading() as connection:
+            found = glance(connection, job_id)
+        return found if found is not None and self._is_seen(found.tenant) else None
 
     def status(self, job_id: str) -> TrainingStatus:
         """The status object, also of what is prepared or was refused.
@@ -231,8 +245,7 @@ class Desk:
 
     def _found(self, job_id: str) -> tuple[Submitted, Submission | None]:
         """What is the caller's, with its row where it has one."""
-        # A database is not even asked for what no id can be: PostgreSQL's text holds no NUL.
-        if job_id.isascii() and job_id.isprintable() and len(job_id) <= MAX_ID:
+        if _is_id(job_id):
             row = self._submissions.find(job_id)
             if row is None or self._is_seen(row.tenant):
                 job = next(iter(self.service.store().some({job_id: None})), None)
@@ -261,3 +274,8 @@ class Desk:
             note={},
             created_at=job.created_at,
         )
+
+
+def _is_id(text: str) -> bool:
+    """Whether a database is asked at all: PostgreSQL's text holds no NUL."""
+    return text.isascii() and text.isprintable() and len(text) <= MAX_ID

@@ -31,6 +31,7 @@ from podtune.gateway.guard import Guard
 from podtune.gateway.openai import routes as openai
 from podtune.gateway.parts import Parts
 from podtune.gateway.rates import Rates
+from podtune.gateway.remembered import Remembered
 from podtune.gateway.sessions import Sessions
 
 log = logging.getLogger("podtune.gateway")
@@ -92,6 +93,7 @@ def _parts(settings: Settings, service: Service | None, *, is_exposed: bool) -> 
         tending=tending,
         rates=Rates(settings),
         figures=Figures(),
+        remembered=Remembered(settings.jobs, serving.amiss),
     )
 
 

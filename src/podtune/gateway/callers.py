@@ -103,24 +103,42 @@ def _checked(request: Request, parts: Parts, token: str) -> Principal:
         raise
 
 
+async def reader_later(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,
+) -> Callable[[], Desk]:
+    """What makes a `Reader` in the thread of a route that is asked often: each change of thread costs."""
+
+    def desk() -> Desk:
+        return _desk_of(request, principal(request, bearer), Scope.READ)
+
+    return desk
+
+
+def _desk_of(request: Request, found: Principal, scope: Scope) -> Desk:
+    if not found.may(scope):
+        raise ForbiddenError(
+            f"this key may not {scope.value}",
+            code="scope_missing",
+            hint=f"podtune keys create NAME --scope {scope.value}",
+        )
+    parts = parts_of(request)
+    return Desk(parts.service, found, parts.submissions)
+
+
 def _desk(scope: Scope) -> Callable[..., Awaitable[Desk]]:
     """What makes the desk of a scope: it asks nobody, so it takes no thread."""
 
     async def desk(request: Request, found: Annotated[Principal, Depends(principal)]) -> Desk:
-        if not found.may(scope):
-            raise ForbiddenError(
-                f"this key may not {scope.value}",
-                code="scope_missing",
-                hint=f"podtune keys create NAME --scope {scope.value}",
-            )
-        parts = parts_of(request)
-        return Desk(parts.service, found, parts.submissions)
+        return _desk_of(request, found, scope)
 
     return desk
 
 
 Reader = Annotated[Desk, Depends(_desk(Scope.READ))]
 """The desk of a caller who may look."""
+ReaderLater = Annotated[Callable[[], Desk], Depends(reader_later)]
+"""The same, made when it is called."""
 Submitter = Annotated[Desk, Depends(_desk(Scope.SUBMIT))]
 """The desk of a caller who may plan, submit and resume."""
 Canceller = Annotated[Desk, Depends(_desk(Scope.CANCEL))]

@@ -13,6 +13,7 @@ from podtune.app.tending import Tending
 from podtune.gateway.doors import Doors
 from podtune.gateway.figures import Figures
 from podtune.gateway.rates import Rates
+from podtune.gateway.remembered import Remembered
 from podtune.gateway.sessions import Sessions
 
 
@@ -29,6 +30,7 @@ class Parts:
     tending: Tending
     rates: Rates
     figures: Figures
+    remembered: Remembered
     closing: anyio.Event = field(default_factory=anyio.Event)
     """Set when the server stops: streams end then."""
 

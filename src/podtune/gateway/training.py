@@ -19,7 +19,13 @@ from podtune.core.spec import Place
 from podtune.core.wire import TrainingStatus
 from podtune.gateway import packing, sse, training_form
 from podtune.gateway.bodies import JsonBody
-from podtune.gateway.callers import Canceller, Reader, Submitter, submit_counted
+from podtune.gateway.callers import (
+    Canceller,
+    Reader,
+    ReaderLater,
+    Submitter,
+    submit_counted,
+)
 from podtune.gateway.errors import UnprocessableError, responses
 from podtune.gateway.limits import WAITING
 from podtune.gateway.parts import parts_of
@@ -35,7 +41,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}", re.ASCII)
 _KEY: Final = r"^[\x21-\x7e]{1,255}$"
 
 
-def existing(job_id: str) -> str:
+def possible(job_id: str) -> str:
     """An id that can be one.
 
     Raises:
@@ -44,6 +50,11 @@ def existing(job_id: str) -> str:
     if not _ID.fullmatch(job_id):
         raise NotFoundError("no job of that id", hint="list the jobs to see their ids")
     return job_id
+
+
+async def existing(job_id: str) -> str:
+    """The same of a route's path: it asks nobody, so it takes no thread."""
+    return possible(job_id)
 
 
 JobId = Annotated[str, Depends(existing)]
@@ -94,11 +105,18 @@ async def submit(
     return Accepted(external_job_id=found.id)
 
 
-@router.get("/status/{job_id}", responses=responses(404))
-def status(job_id: JobId, desk: Reader) -> TrainingStatus:
+@router.get("/status/{job_id}", response_model=TrainingStatus, responses=responses(404))
+def status(request: Request, job_id: JobId, reader: ReaderLater) -> Response:
     """How a training stands. `job_id` is the `external_job_id` of the submit."""
-    found = desk.get(job_id)
-    return training_form.with_warnings(desk.status_of(found), found)
+    desk = reader()
+
+    def made() -> bytes:
+        found = desk.get(job_id)
+        told = training_form.with_warnings(desk.status_of(found), found)
+        return told.model_dump_json().encode()
+
+    body = parts_of(request).remembered.body(desk.glance(job_id), made)
+    return Response(body, media_type="application/json")
 
 
 @router.get("/jobs", responses=responses(400, 404))
@@ -108,7 +126,7 @@ def jobs(
     after: Annotated[str | None, Query(description="The last id of the page before.")] = None,
 ) -> JobList:
     """The caller's jobs, the newest first."""
-    found = desk.list(limit=limit + 1, after=None if after is None else existing(after))
+    found = desk.list(limit=limit + 1, after=None if after is None else possible(after))
     page = found[:limit]
     return JobList(
         jobs=tuple(training_form.summary(one) for one in page), has_more=len(found) > limit
