@@ -42,6 +42,10 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _KIND: Final = re.compile(r"[a-z_]{1,20}", re.ASCII)
 
 
+Taking = Callable[[Any, str], None]
+"""Called with the connection and the id, in the transaction that reserves it."""
+
+
 class Body(BaseModel):
     """What is kept of a request until it is prepared. It may hold a signed address."""
 
@@ -59,8 +63,15 @@ class Reserving:
         self._service, self._holder = service, holder
         self._settings = service.settings
 
-    def reserve(self, principal: Principal, asked: Asked) -> tuple[Submission, bool]:
+    def reserve(
+        self, principal: Principal, asked: Asked, within: Taking | None = None
+    ) -> tuple[Submission, bool]:
         """The row of what was asked, and whether it is new.
+
+        Args:
+            principal: Who asks.
+            asked: The request.
+            within: Called last in the transaction that adds a new row; what it raises undoes it.
 
         Raises:
             ConflictError: code `idempotency_conflict`: the name stands for another request.
@@ -74,7 +85,7 @@ class Reserving:
         ceilings.refuse_reach(asked.request, self._settings, principal)
         ceiling = ceilings.ceiling_of(asked.request, self._settings, principal)
         try:
-            return self._added(principal, asked, ceiling), True
+            return self._added(principal, asked, ceiling, within), True
         except (IntegrityError, ForbiddenError) as error:
             known = self._known(
                 principal, asked
@@ -110,7 +121,13 @@ class Reserving:
             )
         return row
 
-    def _added(self, principal: Principal, asked: Asked, ceiling: Ceiling | None) -> Submission:
+    def _added(
+        self,
+        principal: Principal,
+        asked: Asked,
+        ceiling: Ceiling | None,
+        within: Taking | None = None,
+    ) -> Submission:
         """A new row, its ceiling set aside in the key's budget in the same transaction."""
         store = self._service.store()
         now = store.clock()
@@ -135,6 +152,8 @@ class Reserving:
                 settled_at=None,
             )
             rows.add(connection, row, self._holder, CLAIM_S, micros(now))
+            if within is not None:
+                within(connection, row.id)
         return row
 
     def allowed(self, principal: Principal, ceiling: Ceiling | None) -> Decimal | None:

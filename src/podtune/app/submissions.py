@@ -18,14 +18,15 @@ from podtune.app.asked import Asked, SubmissionState, Submitted
 from podtune.app.installation import host, owner
 from podtune.app.preparing import PLAN, Preparing
 from podtune.app.refusals import CANCELLED
-from podtune.app.reserving import CLAIM_S, Reserving, as_json
+from podtune.app.reserving import CLAIM_S, Reserving, Taking, as_json
 from podtune.app.service import Service
 from podtune.core.access import Principal
 from podtune.core.clock import random_word
-from podtune.core.errors import PodtuneError, StateError, of_stored, to_stored
+from podtune.core.errors import NotFoundError, PodtuneError, StateError, of_stored, to_stored
 from podtune.core.job import Job
 from podtune.core.plan import Plan
 from podtune.core.request import TrainingRequest
+from podtune.workflow import plan_tickets
 from podtune.workflow import submissions as rows
 from podtune.workflow.columns import micros
 from podtune.workflow.submissions import Submission
@@ -51,28 +52,49 @@ class Submissions:
         self.preparing = Preparing(service, self._holder)
 
     def submit(
-        self, principal: Principal, asked: Asked, wait_s: float, *, is_answer: bool = True
+        self,
+        principal: Principal,
+        asked: Asked,
+        wait_s: float,
+        *,
+        is_answer: bool = True,
+        within: Taking | None = None,
     ) -> Submitted:
         """Reserve an id and prepare what was asked; what stands of it after at most `wait_s` seconds.
 
         With `is_answer` the caller is left with what is prepared still, and told by a callback of a refusal.
+        `within` is as of `Reserving.reserve`.
 
         Raises:
             ConflictError: code `idempotency_conflict`: the name stands for another request.
             ForbiddenError: `ceiling_needed`, `key_budget`, `operator_only`.
             PodtuneError: it was refused within that time, or a moment ago.
         """
-        found, is_new = self.reserving.reserve(principal, asked)
+        found, is_new = self.reserving.reserve(principal, asked, within)
         if is_new:
             self.preparing.take(found.id).wait(max(0.0, wait_s))
         elif found.state != rows.PREPARING or not is_answer:
             return self._told(found, duplicate=True)
+        return self._looked_at(found.id, is_answer=is_answer, duplicate=not is_new)
+
+    def again(self, submission_id: str, *, is_answer: bool = True) -> Submitted:
+        """How something stands that was submitted before, to who asks for it again.
+
+        Raises:
+            NotFoundError: there is none.
+            PodtuneError: what it was refused for.
+        """
+        return self._looked_at(submission_id, is_answer=is_answer, duplicate=True)
+
+    def _looked_at(self, submission_id: str, *, is_answer: bool, duplicate: bool) -> Submitted:
         store = self.service.store()
         with store.transaction() as connection:
             if is_answer:
-                rows.answer(connection, found.id, micros(store.clock()))
-            row = rows.find(connection, found.id)
-        return self._told(row or found, duplicate=not is_new)
+                rows.answer(connection, submission_id, micros(store.clock()))
+            row = rows.find(connection, submission_id)
+        if row is None:
+            raise NotFoundError(f"no job {submission_id!r}", hint="list the jobs to see their ids")
+        return self._told(row, duplicate=duplicate)
 
     def plan(self, principal: Principal, request: TrainingRequest) -> Plan:
         """What a request would lead to for a caller, its ceiling applied. Nothing is kept.
@@ -134,6 +156,7 @@ class Submissions:
         """
         store = self.service.store()
         with store.transaction() as connection:
+            plan_tickets.blank_ended(connection, store.clock())
             ids = rows.take_over(
                 connection,
                 owner(self._settings.home),

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from podtune.app.purposes import REFERENCE_MODEL, Purpose
-from podtune.cli import ask, drive, eject, machine, planning, reap
+from podtune.cli import approve, ask, drive, eject, machine, planning, reap
 from podtune.cli.callbacks import callbacks
 from podtune.cli.console import Output, err, out, plain, print_json, print_line
 from podtune.cli.data import data
@@ -35,6 +35,7 @@ OutputOption = Annotated[Output, typer.Option("--output", help="For people or fo
 app.command()(planning.plan)
 app.command()(planning.train)
 app.command()(ask.ask)
+app.command()(approve.approve)
 app.command()(eject.eject)
 app.command()(machine.ssh)
 app.command()(drive.drive)

@@ -15,6 +15,8 @@ class Scope(StrEnum):
     READ = "read"
     """See jobs, events, logs, files and artifacts."""
     CANCEL = "cancel"
+    APPROVE = "approve"
+    """Let dear plans start that other keys ask for: a person's, never an agent's."""
     ADMIN = "admin"
     """All of it, of every tenant."""
 

@@ -6,7 +6,7 @@ from typing import Final
 KEY_PREFIXES: Final = (
     "rpa_", "rp_",  # RunPod
     "hf_",  # Hugging Face
-    "ptk_", "whsec_",  # podtune: keys and callback secrets
+    "ptk_", "ptp_", "whsec_",  # podtune: keys, plan tokens and callback secrets
     "sk-",  # OpenAI, Anthropic, OpenRouter and others
     "sbp_",  # Supabase
     "AKIA",  # AWS

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """`PRAGMA user_version` of a database this code can use."""
 
 metadata: Final = MetaData()
@@ -249,3 +249,32 @@ files: Final = Table(
     Index("files_by_tenant", "tenant", "created_at"),
 )
 """Files that callers uploaded; the bytes are in the home. `tenant` is "" for this machine's own user."""
+
+plan_tickets: Final = Table(
+    "plan_tickets",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("owner", String(16), nullable=False),
+    Column("tenant", String(60), nullable=False),
+    Column("key_id", String(20)),
+    Column("asked_by", String(80), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("data_digest", String(64), nullable=False),
+    Column("spec_digest", String(64), nullable=False),
+    Column("plan_digest", String(64), nullable=False),
+    Column("ceiling_micro_usd", BigInteger),
+    Column("body", Text),
+    Column("plan", Text),
+    Column("approval", String(16), nullable=False),
+    Column("decided_at", BigInteger),
+    Column("decided_by", String(160)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    Column("job", String(40)),
+    Index("plan_tickets_by_approval", "approval", "expires_at"),
+    Index("plan_tickets_by_end", "expires_at"),
+)
+"""Plans that a token was given out for; the token itself stands nowhere. `tenant` is "" for this machine's own user.
+`body` is the request and `plan` the plan: both may hold a signed address, and are gone once the ticket is used,
+refused or has ended. `job` is the id that came of it, set with `used_at` in the transaction that reserves it."""
