@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
 
+from podtune.app.standing import Standing
 from podtune.core.clock import sleep, utc_now
 from podtune.core.events import TrainingEvent
 from podtune.core.job import Job
@@ -69,10 +70,14 @@ class StepTold(NamedTuple):
 
 
 class Watched(Protocol):
-    """What of the service is needed to follow a job on this machine."""
+    """What of the service is needed to follow a job."""
 
-    def job(self, reference: str) -> Job:
+    def job(self, job_id: str) -> Job:
         """A job as it stands."""
+        ...
+
+    def follow(self, job_id: str) -> Iterator[TrainingEvent | LogEntry | Standing]:
+        """Everything there is to see of a rented one, until it has ended."""
         ...
 
     def log(self, job_id: str) -> Sequence[LogEntry]:
@@ -188,20 +193,30 @@ class JobSteps:
         )
 
 
-def follow(service: Watched, job: Job) -> Iterator[StepTold | TrainingEvent]:
-    """A job on this machine until it has ended: its steps, and the worker's events between them."""
-    steps, told = JobSteps(job), 0
-    tail = EventTail(service.folder(job).events)
+def follow(service: Watched, job: Job) -> Iterator[StepTold | TrainingEvent | LogEntry | Standing]:
+    """A job until it has ended: its steps, and between them all there is to see of it."""
+    steps = JobSteps(job)
+    seen = service.follow(job.id) if job.is_rented else _followed(service, job)
+    for one in seen:
+        if isinstance(one, LogEntry):
+            yield from steps.look(service.job(job.id), [one])
+        if job.is_rented or isinstance(one, TrainingEvent):
+            yield one
+    yield from steps.look(service.job(job.id), [])
+
+
+def _followed(service: Watched, job: Job) -> Iterator[TrainingEvent | LogEntry]:
+    """What the workflow wrote of a job on this machine, and the worker's events, as they come."""
+    tail, told = EventTail(service.folder(job).events), 0
     while True:
+        is_finished = service.job(job.id).is_finished
         entries = service.log(job.id)
-        current = service.job(job.id)
-        yield from steps.look(current, entries[told:])
+        yield from entries[told:]
         told = len(entries)
         yield from tail.read()
-        if current.is_finished:
-            break
+        if is_finished:
+            return
         sleep(POLL_S)
-    yield from steps.look(current, service.log(job.id)[told:])
 
 
 def begins(step: Step, detail: str = "") -> StepTold:

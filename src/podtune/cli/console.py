@@ -50,6 +50,11 @@ def print_json(value: object) -> None:
     print(as_json(value))  # noqa: T201 - the renderer
 
 
+def print_json_line(value: object) -> None:
+    """A value as one line of JSON on stdout, at once."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)  # noqa: T201 - the renderer
+
+
 def as_json(value: object) -> str:
     """A value as indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
@@ -69,7 +74,10 @@ def wants_json(arguments: Sequence[str]) -> bool:
 def render_error(error: PodtuneError, arguments: Sequence[str]) -> None:
     """Show an error: what happened, the rows concerned, the next step."""
     if wants_json(arguments):
-        print(scrub(as_json({"error": error.to_json()})))  # noqa: T201 - the renderer
+        told = {"error": error.to_json()}
+        is_lines = arguments[1:2] == ["ask"]  # whose JSON is a line each
+        text = json.dumps(told, ensure_ascii=False, default=str) if is_lines else as_json(told)
+        print(scrub(text))  # noqa: T201 - the renderer
         return
     console = err()
     print_line(console, f"[bold red]error[/] {plain(scrub(error.message))}")

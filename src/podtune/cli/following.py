@@ -4,10 +4,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from podtune.cli.console import Output, err, out, plain, print_json, print_line
+from podtune.cli.console import (
+    Output,
+    err,
+    out,
+    plain,
+    print_json,
+    print_json_line,
+    print_line,
+)
 
 if TYPE_CHECKING:
     from podtune.app.service import Service
+    from podtune.cli.steps_view import Steps
     from podtune.core.job import Job
 
 
@@ -19,9 +28,11 @@ def open_service() -> "Service":
     return Service(settings.load().settings)
 
 
-def watch_to_end(service: "Service", job: "Job", output: Output) -> None:
-    """Watch a job to its end and show how it ended."""
-    from podtune.app import delivered
+def watch_to_end(
+    service: "Service", job: "Job", output: Output, steps: "Steps | None" = None
+) -> None:
+    """Watch a job to its end and show how it ended; told with its steps, JSON is a line each."""
+    from podtune.app import delivered, eight_steps
     from podtune.cli import job_view, watch_view
     from podtune.core.errors import failure_of
     from podtune.core.states import Outcome
@@ -32,15 +43,20 @@ def watch_to_end(service: "Service", job: "Job", output: Output) -> None:
                 say_amiss(service)
             for other in service.before(job):
                 err().print(f"[dim]waits for {other.id}; podtune watch {other.id}[/]")
-            watch_view.watch(err(), service.follow(job.id))
+            if steps is None:
+                watch_view.watch(err(), service.follow(job.id))
+            else:
+                watch_view.watch(steps.console, eight_steps.follow(service, job), steps.tell)
+        elif steps is not None:
+            steps.tell_all(eight_steps.follow(service, job))
         ended = service.wait(job.id)
     except KeyboardInterrupt:
         _say_left(service, job)
         raise typer.Exit(130) from None
-    told = service.callback_words(ended).get(ended.id)
+    called = service.callback_words(ended).get(ended.id)
     if ended.outcome is not Outcome.COMPLETED:
-        if told and output is Output.HUMAN:
-            err().print(f"[dim]callback {plain(told)}[/]", soft_wrap=True)
+        if called and output is Output.HUMAN:
+            err().print(f"[dim]callback {plain(called)}[/]", soft_wrap=True)
         raise failure_of(
             ended.error_code or "training_failed",
             f"job {ended.id} {ended.outcome}: {ended.error_message}",
@@ -55,14 +71,15 @@ def watch_to_end(service: "Service", job: "Job", output: Output) -> None:
         )
     if output is Output.JSON:
         there = delivered.read(service.folder(ended).path)
-        print_json(
+        told = (
             job_view.job_json(ended, standing)
             | {"artifact": str(service.folder(ended).artifact)}
             | {"delivered": there.model_dump(mode="json") if there else None}
         )
+        print_json(told) if steps is None else print_json_line({"result": told})
         return
     artifact = service.folder(ended).artifact
-    job_view.render_end(out(), ended, service.folded(ended), artifact, standing, told)
+    job_view.render_end(out(), ended, service.folded(ended), artifact, standing, called)
 
 
 def _say_left(service: "Service", job: "Job") -> None:
@@ -86,11 +103,12 @@ def say_leaks(service: "Service") -> None:
         print_line(err(), f"[bold red]{plain(leak.words)}[/]")
 
 
-def say_detached(job: "Job", output: Output) -> None:
+def say_detached(job: "Job", output: Output, steps: "Steps | None" = None) -> None:
     """What a command says that starts a job and leaves it."""
     from podtune.cli.job_view import job_json
 
     if output is Output.JSON:
-        print_json(job_json(job))
+        told = job_json(job)
+        print_json(told) if steps is None else print_json_line({"result": told})
     else:
         err().print(f"[bold]next[/]  podtune watch {job.id}")

@@ -165,7 +165,7 @@ def train(  # noqa: PLR0913 - a command's parameters are its options
         say_leaks(service)
     money.confirm_public(made, yes=yes)
     money.confirm(made, yes=yes)
-    _confirm_long(made, yes=yes, minutes=minutes)
+    confirm_long(made, yes=yes, minutes=minutes)
     job = service.submit(made, digest=made.digest)
     if output is Output.HUMAN:
         err().print(f"job [bold]{job.id}[/] [dim]runs by itself; Ctrl-C only stops watching[/]")
@@ -271,7 +271,7 @@ def _plan(
             picked[path] = value
 
 
-def _confirm_long(made: "Plan", *, yes: bool, minutes: float | None) -> None:
+def confirm_long(made: "Plan", *, yes: bool, minutes: float | None) -> None:
     """A job of hours on this machine asks first, or wants --yes where nobody can be asked."""
     from podtune.core.errors import SpecError
     from podtune.core.units import duration

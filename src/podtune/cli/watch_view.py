@@ -1,6 +1,6 @@
 """A running job on the screen: a bar for each piece of work, live figures, and the end."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.progress import (
 from rich.progress import Task as BarTask
 from rich.text import Text
 
+from podtune.app.eight_steps import StepTold
 from podtune.app.standing import Standing
 from podtune.cli.console import plain
 from podtune.core.events import EventKind, TrainingEvent
@@ -214,11 +215,18 @@ class Watcher:
             self._console.print(text, soft_wrap=True)
 
 
-def watch(console: Console, seen: Iterable[TrainingEvent | LogEntry | Standing]) -> None:
-    """Draw what is seen of a job until it ends."""
+def watch(
+    console: Console,
+    seen: Iterable[TrainingEvent | LogEntry | Standing | StepTold],
+    on_step: Callable[[StepTold], None] | None = None,
+) -> None:
+    """Draw what is seen of a job until it ends; its steps, where they are told, by `on_step`."""
     with Watcher(console) as watcher:
         for one in seen:
-            if isinstance(one, TrainingEvent):
+            if isinstance(one, StepTold):
+                if on_step is not None:
+                    on_step(one)
+            elif isinstance(one, TrainingEvent):
                 watcher.show(one)
             elif isinstance(one, LogEntry):
                 watcher.tell(one)

@@ -101,3 +101,15 @@ def test_json_keeps_letters_and_takes_odd_values(capsys):
 def test_data_and_everything_else_go_different_ways():
     assert not console.out().stderr
     assert console.err().stderr
+
+
+def test_an_error_of_ask_is_one_line_for_programs(capsys):
+    error = SpecError("two\nlines", hint="next")
+    console.render_error(error, ["podtune", "ask", "x", "--output", "json"])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["error"]["message"] == "two\nlines"
+
+
+def test_a_line_of_json_stands_alone(capsys):
+    console.print_json_line({"a": [1, "ü"]})
+    assert capsys.readouterr().out == '{"a": [1, "ü"]}\n'

@@ -9,6 +9,7 @@ from podtune.app import driver
 from podtune.app.service import Service
 from podtune.cli import following
 from podtune.cli.console import Output
+from podtune.cli.steps_view import Steps
 from podtune.core.errors import CredentialsError
 from podtune.core.states import JobPhase
 from podtune.workflow.store import JobStore
@@ -90,3 +91,32 @@ def test_what_is_amiss_with_the_account_is_said_aside(tmp_path, monkeypatch, cap
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("LEAK RISK $0.40/h") == 2
+
+
+def lines_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_job_with_its_steps_is_a_line_each_for_programs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(driver, "spawn", lambda settings: None)
+    settings = homes.settings(tmp_path)
+    service = Service(settings)
+    job = service.submit(homes.plan(tmp_path))
+    homes.finish(settings, job)
+    following.watch_to_end(service, service.job(job.id), Output.JSON, Steps(Output.JSON))
+    *steps, result = lines_of(capsys.readouterr().out)
+    assert [s["number"] for s in steps if s["state"] == "begins"] == [3, 4, 5, 6, 7, 8]
+    assert result["result"]["artifact"] == str(settings.jobs / job.id / "artifact")
+    following.watch_to_end(service, service.job(job.id), Output.HUMAN, Steps(Output.HUMAN))
+    said = capsys.readouterr()
+    assert [line.split()[1] for line in said.err.splitlines() if "begins" in line] == [
+        f"{n}/8" for n in range(3, 9)
+    ]
+    assert "podtune chat" in said.out
+    service.close()
+
+
+def test_a_job_that_is_left_with_its_steps_is_one_line(capsys):
+    following.say_detached(build.job(), Output.JSON, Steps(Output.JSON))
+    (only,) = lines_of(capsys.readouterr().out)
+    assert only["result"]["id"] == "demo-abc234"
