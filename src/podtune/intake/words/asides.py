@@ -7,11 +7,13 @@ from podtune.intake.words.clauses import is_negated, is_replaced
 from podtune.intake.words.document import Document
 from podtune.intake.words.lexicon import Concept
 from podtune.intake.words.patterns import Pattern
-from podtune.intake.words.tokens import Sort
+from podtune.intake.words.tokens import Sort, Token
 
 _WHOLE: Final = frozenset(
     ("max_steps", "batch_size", "effective_batch_size", "grad_accum", "lora_rank", "max_seq_len", "warmup_steps", "seed", "dataset_max_rows", "gpu_count", "gpu_vram_gb", "eval_rows", "epochs", "lora_alpha")
 )  # fmt: skip
+_COUNTS: Final = _WHOLE - {"epochs", "lora_alpha", "gpu_count", "gpu_vram_gb"}
+"""What is counted in ones, often in thousands."""
 _EVAL: Final = Pattern(
     r"hold|held|valid|eval|test|split|holdout|prufung|pruf|reserve|retien|garde|aparta|reserva|trattieni|tieni|separe|separa|验证|保留|測試|测试|評価|zuruckhalten|zuruck|beiseite"
 )
@@ -36,6 +38,10 @@ _RAM: Final = frozenset(
         "worth",
     )
 )
+_TO: Final = frozenset(("to", "bis", "a", "ate", "hasta"))
+"""What stands between the ends of a range."""
+_AFTER_CARDS: Final = frozenset("台张枚块張")
+"""What follows the number of cards where it comes after their name."""
 _COUNTED: Final = frozenset(("x", "*", "nvidia", "of", "the", "new", "fast"))
 
 
@@ -73,6 +79,9 @@ class Asides:
             return
         if self._is_range_start(at):
             return
+        number = self._tokens[at].number
+        if field in _COUNTS and value != int(value) and number is not None and number.is_doubtful:
+            value *= 1000  # `1.500 rows`: nobody counts halves of rows
         whole = value == int(value) and field in _WHOLE
         clean = float(f"{value:.12g}")
         self.found.append(Candidate(field, int(value) if whole else clean, start, end))
@@ -85,14 +94,17 @@ class Asides:
         )
 
     def _is_range_start(self, at: int) -> bool:
-        """`3-5 epochs`, `3 to 5`: two numbers for one field are none."""
-        three = self._tokens[at - 2 : at] if at > 1 else ()
-        return (
-            len(three) == 2
-            and three[0].number is not None
-            and three[1].text == "-"
-            and three[0].end == three[1].start
+        """`3-5 epochs`, `three to four`: two numbers for one field are none."""
+        two = self._tokens[at - 2 : at] if at > 1 else ()
+        if len(two) < 2 or two[0].number is None:
+            return False
+        if two[1].text == "-":
+            return two[0].end == two[1].start
+        is_changed = any(
+            t.concept is Concept.CHANGE or t.sort is Sort.CARD
+            for t in self._tokens[max(0, at - 6) : at - 2]
         )
+        return not is_changed and (two[1].concept is Concept.OR or two[1].text in _TO)
 
     def _follows(self, at: int, text: str) -> bool:
         return at + 1 < len(self._tokens) and self._tokens[at + 1].text == text
@@ -143,8 +155,12 @@ class Asides:
 
     def _cards(self, at: int, *, is_claimed: bool) -> bool:
         """`2 GPUs`, `two H100s`, `4 x L40S`."""
+        if self._after_cards(at):
+            return True
         where = at + 1
-        while where < len(self._tokens) and self._tokens[where].text in _COUNTED and where - at < 4:
+        if [t.concept for t in self._tokens[where + 1 : where + 2]] == [Concept.GIGABYTE]:
+            where += 2  # `one 80 GB card`
+        while where < len(self._tokens) and self._tokens[where].text in _COUNTED and where - at < 6:
             where += 1
         if where >= len(self._tokens):
             return False
@@ -154,6 +170,17 @@ class Asides:
         if token.sort is Sort.CARD and is_claimed:
             return False
         self._add("gpu_count", self._value(at), self._tokens[at].start, token.end, at)
+        return True
+
+    def _after_cards(self, at: int) -> bool:
+        """`H100 を2台`: the number comes after the card."""
+        before = self._tokens[max(0, at - 2) : at]
+        counter = self._tokens[at + 1 : at + 2]
+        if not counter or counter[0].text not in _AFTER_CARDS:
+            return False
+        if not any(t.sort is Sort.CARD for t in before):
+            return False
+        self._add("gpu_count", self._value(at), self._tokens[at].start, counter[0].end, at)
         return True
 
     def _value(self, at: int) -> float:
@@ -187,7 +214,7 @@ class Asides:
                 at,
             )
             return True
-        if following and any(t.concept is Concept.ROWS for t in following) and value >= 1:
+        if any(t.concept is Concept.ROWS for t in self._ahead(at, 4)) and value >= 1:
             self._add(
                 "eval_rows",
                 value * (1000 if self._is_thousand(at) else 1),
@@ -197,6 +224,15 @@ class Asides:
             )
             return True
         return False
+
+    def _ahead(self, at: int, reach: int) -> list[Token]:
+        """What follows a number up to the clause's end or the next number."""
+        found: list[Token] = []
+        for token in self._tokens[at + 1 : at + 1 + reach]:
+            if token.is_break or token.number is not None:
+                break
+            found.append(token)
+        return found
 
     def _rows(self, at: int) -> bool:
         """`just the first 1,500 rows`; a remark on the data's size is left alone."""

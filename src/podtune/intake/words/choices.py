@@ -18,10 +18,13 @@ from podtune.intake.words.document import Document
 from podtune.intake.words.patterns import Pattern
 
 _OFFERED: Final = Pattern(
-    r"[ ,]{0,3}(?:\b(?:or|oder|ou|o|oppure)\b|或者|或|还是|/)[ ,]{0,3}(?:an? |eine? |une? |un |uma? )?$"
+    r"[ ,]{0,3}(?:\b(?:or|oder|ou|o|oppure)\b|或者|或|还是|/)[ ,]{0,3}(?:(?:an?|\d{1,2} ?x?|eine?n?|une?|una|uno|uma?|two|four|zwei|vier|deux|quatre|dos|cuatro|due|quattro|dois|duas|quatro) )?$"
+)
+_ANY_OF: Final = Pattern(
+    r"\b(?:any|one|either) of(?: the| these)?[ :]{0,3}$|\b(?:eine?[rs]? (?:von|der)|l'une? d[e']s?|una de|uno de|una tra|uma de)[ :]{0,3}$"
 )
 _LISTED: Final = Pattern(
-    r"(?:[ ,]|\b(?:or|oder|ou|o|and|und|et|y|e|nor|an?|eine?n?|une?|un|uma?|the|any|either|maybe|even|better|x|\d{1,2})\b|/|或|和|或者){1,12}$"
+    r"(?:[ ,]|\b(?:or|oder|ou|o|and|und|et|y|e|nor|an?|eine?n?|une?|un|una|uno|uma?|two|four|zwei|vier|deux|quatre|dos|cuatro|due|quattro|dois|duas|quatro|the|any|either|maybe|even|better|x|\d{1,2})\b|/|或|和|或者){1,12}$"
 )
 _WANTS_MORE: Final = Pattern(
     r" ?(?:or (?:better|newer|faster|higher|above|more|bigger|similar|equivalent)|oder besser|ou mieux|o mejor|o superior|o meglio|ou melhor|及以上|以上|\+)"
@@ -129,7 +132,7 @@ def gpus(document: Document, found: Sequence[cards.Card]) -> Chosen:
         ):
             is_open = True
             continue
-        if len(listed) > 1 and _OFFERED.search(document.folded[group[-2].end : last.start]) is None:
+        if len(listed) > 1 and not _is_offered(document, group):
             is_open = True  # `A100 and H100`: two machines, or either?
         elif len(listed) > 1:
             candidates.append(Candidate("gpu_any_of", listed, first.start, last.end))
@@ -137,6 +140,13 @@ def gpus(document: Document, found: Sequence[cards.Card]) -> Chosen:
             candidates.append(Candidate("gpu_type", listed[0], first.start, last.end))
         candidates += _sizes(group)
     return Chosen(candidates, is_open=is_open)
+
+
+def _is_offered(document: Document, group: Sequence[cards.Card]) -> bool:
+    """Whether any card of a list will do: `A100 or H100`, `any of A100, H100`."""
+    between = document.folded[group[-2].end : group[-1].start]
+    before = document.folded[max(0, group[0].start - 24) : group[0].start]
+    return _OFFERED.search(between) is not None or _ANY_OF.search(before) is not None
 
 
 def avoided(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -224,6 +234,8 @@ def _is_one_list(document: Document, group: Sequence[cards.Card]) -> bool:
 def _is_replaced_only(document: Document, place: int) -> bool:
     """`instead of an A100` says what is not meant, and refuses nothing."""
     index = document.at(place)
+    if any(t.text == "not the" for t in document.tokens[max(0, index - 2) : index]):
+        return False
     return is_replaced(document.tokens, index) and not is_negated(document.tokens, index)
 
 

@@ -30,12 +30,17 @@ def is_negated(tokens: Sequence[Token], at: int) -> bool:
 
 def is_replaced(tokens: Sequence[Token], at: int) -> bool:
     """Whether `instead of` stands right before a token."""
-    return any(t.concept is Concept.INSTEAD_OF for t in tokens[max(0, at - 3) : at])
+    for token in reversed(tokens[max(0, at - 3) : at]):
+        if token.is_break:
+            return False
+        if token.concept is Concept.INSTEAD_OF:
+            return True
+    return False
 
 
 def is_exclamation(tokens: Sequence[Token], at: int) -> bool:
     """Whether a `no` stands for a whole sentence: `no, make it 2`."""
-    return at + 1 < len(tokens) and tokens[at + 1].is_break
+    return at + 1 < len(tokens) and (tokens[at + 1].is_break or tokens[at + 1].text == ":")
 
 
 def corrections(tokens: Sequence[Token]) -> list[int]:

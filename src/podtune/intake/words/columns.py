@@ -17,7 +17,7 @@ _ROLES: Final = (
     ("dataset_prompt_column", r"(?:prompt|question|input|user|instruction|frage|pregunta|domanda|pergunta)"),
     ("dataset_response_column", r"(?:response|answer|output|completion|reply|label|target|assistant|antwort|reponse|respuesta|risposta|resposta)"),
 )  # fmt: skip
-_AFTER: Final = r"[ -]?(?:column|spalte|colonne|columna|colonna|coluna)(?: (?:is|called|named|ist|heisst|est|es|e))?[ :=]{1,3}"
+_AFTER: Final = r"[ _-]?(?:column|spalte|colonne|columna|colonna|coluna)(?: (?:is|called|named|ist|heisst|est|es|e))?[ :=]{1,3}"
 _SMALL: Final = frozenset(
     [
         "the",

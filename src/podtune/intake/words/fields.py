@@ -72,6 +72,29 @@ _FILLERS: Final = frozenset(
         "a",
     ]
 )
+_BETWEEN: Final = frozenset(
+    [
+        "k",
+        "%",
+        "x",
+        "full",
+        "complete",
+        "total",
+        "ganze",
+        "single",
+        "only",
+        "einzige",
+        "einzigen",
+        "seule",
+        "seul",
+        "sola",
+        "solo",
+        "unica",
+        "unico",
+        "so",
+    ]
+)
+"""What may stand between a number and its field word."""
 _EPOCHS_SHUFFLED: Final = frozenset(("".join(sorted("epochs")), "".join(sorted("epoch"))))
 """The letters of a word that is often mistyped."""
 _CUT: Final = Pattern(r"truncat|cut|sequen|shorten|kurz|tronqu|recort|taglia|trunca|long|lang|截")
@@ -132,9 +155,7 @@ class Reader(Asides):
         """The field word behind a number, over `k`, `%` and `x`."""
         where = at + 1
         while where < len(self._tokens) and (
-            self._tokens[where].text
-            in ("k", "%", "x", "full", "complete", "total", "ganze", "epocas completas")
-            or self._tokens[where].concept is Concept.THOUSAND
+            self._tokens[where].text in _BETWEEN or self._tokens[where].concept is Concept.THOUSAND
         ):
             where += 1
         if where >= len(self._tokens) or where in self._taken:
@@ -153,6 +174,8 @@ class Reader(Asides):
             token = self._tokens[back]
             if token.concept in _UNITS | _NAMED:
                 return (None, -1) if back in self._taken else (token.concept, back)
+            if token.text == "a" and self._tokens[back + 1].text == "=":
+                return Concept.ALPHA, back
             if token.text in ("r", "x") and token.concept is None:
                 return None, -1
             skipped = token.concept in (

@@ -13,20 +13,20 @@ _TRAIN: Final = Pattern(
     r"\btrainier\w*|\bfeinabstimm\w*|\bfeintun\w*|\banpassen\b|\bentraine\w*|\baffine[rz]?\b|\bajust[ea]\w*\b|\bentren\w+|\bafin\w+|\baddestr\w+|\baffina\w*|\btrein\w+|\brefine\b|微调|训练|ファインチューニング|学習させ"
 )
 _NOUN_ONLY: Final = Pattern(
-    r"\b(?:for|before|fit for|ready for|good for|suitable for|fur|zum|pour|para|per) (?:the |le |el |il |o )?$"
+    r"\b(?:for|before|fit for|ready for|good for|suitable for|fur|zum|pour|para|per) (?:the |le |el |il |o |l |la |lo |das |die )?$"
 )
 _ESTIMATE: Final = Pattern(
     r"\bhow much\b(?! (?:data|longer))[^.;\n]{0,60}|\bhow (?:expensive|pricey|long)\b[^.;\n]{0,20}\b(?:would|will|does|is|to|might|take)\b|\bwhat (?:would|will|does|s|is|might|could)\b[^.;\n]{0,50}\b(?:cost|price|charge|set me back|run me)\b|\b(?:cost|price) (?:estimate|quote|check)|\bestimat(?:e|ion)\b|\bquote\b(?! [a-z]+ from)|\bget (?:me )?a price\b|"
-    r"\bprice (?:for|of|to|out)\b|\bwhat s the (?:price|cost|damage)\b|\bdry run\b|\b(?:only|just) (?:show|plan|tell|give)\b[^.;\n]{0,30}\b(?:plan|price|cost|costs|estimate|quote)\b|\bplan only\b|\bjust (?:a |the )?plan\b|\bshow me (?:the|a) plan\b|\bworth it\b|"
+    r"\bprice (?:for|of|to|out)\b|\bwhat s the (?:price|cost|damage)\b|\bdry run\b|\b(?:only|just) (?:show|plan|tell|give)\b[^.;\n]{0,30}\b(?:plan|price|cost|costs|estimate|quote)\b|\bplan only\b|\bjust (?:a |the )?plan\b|\bshow me (?:the|a) plan\b|\bworth it\b|\b(?:which|what) (?:gpu|card|machine)s? (?:would|should|do|is|can|will)\b|\bwelche[ns]? (?:gpu|karte|grafikkarte)\b|\b(?:is|are|will|would|does)\b[^.;,\n]{0,12}\d[^.;,\n]{0,25}\benough\b|\breich(?:t|en)\b[^.;,\n]{0,12}\d|\b(?:basta|bastan|bastano|suffi(?:t|sent)|chegam?)\b[^.;,\n]{0,12}\d|"
     r"\b(?:was|wie ?viel|wieviel)\b[^.;\n]{0,30}\b(?:kostet|kosten|wurde)\b|\bkostenschatzung|\bkostenvoranschlag|\bschatze? (?:die )?kosten|\bcombien\b|\bquel (?:est|serait) le (?:prix|cout)|\bestime[rz]?\b|\bdevis\b|\bcuanto\b[^.;\n]{0,40}|\bque (?:costaria|precio)|\bestima(?:r|cion)?\b|\bpresupuestame|"
     r"\bquanto\b[^.;\n]{0,40}\b(?:cost\w*|cust\w*|sai|ficaria|verrebbe|viene|spend\w*)|\bstima\b|\bpreventivo\b|\bestimativa\b|\borcamento para\b(?! \d)|多少钱|费用是?多少|要花多少|估算|估价|报价|いくら|見積"
 )
 _STATUS: Final = Pattern(
-    r"\bstatus\b|\bprogress\b|\bwhat(?: s| is)? (?:happening|going on|up with)\b|\bhow (?:is|s|are) [^.;\n]{0,30}\b(?:going|doing|coming|progressing|job|run|training|fine ?tune)\b|\b(?:is|are|has|did)\b[^.;\n]{0,40}\b(?:done|finished|ready|complete\w*|running|still|started|crash\w*|fail\w*)\b|\bhow far\b|\beta\b|\bhow long (?:until|left|remaining|more)|\b(?:show|give|list|see|tail)\b[^.;\n]{0,20}\b(?:logs?|jobs|runs|loss curve)\b|\bwhen (?:will|does|is)\b[^.;\n]{0,30}\b(?:done|finish\w*|ready|complete\w*)\b|\bany news\b|\bwhere (?:is|are) (?:my|the) (?:job|run|training|adapter)|"
+    r"\bstatus\b|\bprogress\b|\bwhat(?: s| is)? (?:happening|going on|up with)\b|\bhow (?:is|s|are) [^.;\n]{0,30}\b(?:going|doing|coming|progressing|job|run|training|fine ?tune)\b|\b(?:is|are|has|did)\b[^.;\n]{0,40}\b(?:done|finished|ready|complete\w*|running|still|started|crash\w*|fail\w*)\b|\bhow far\b|\beta\b|\bhow long (?:until|left|remaining|more)|\b(?:show|give|list|see|tail)\b[^.;\n]{0,20}\b(?:logs?|jobs|runs|loss curve)\b|\bwhen (?:will|does|is)\b[^.;\n]{0,30}\b(?:done|finish\w*|ready|complete\w*)\b|\bany news\b|\bwhy\b[^.;\n]{0,30}\b(?:fail\w*|crash\w*|stop\w*|die\w*|slow)\b|\b(?:job|run|training)\b[^.;\n]{0,20}\b(?:failed|crashed|died|(?:is )?stuck)\b|\bwhere (?:is|are) (?:my|the) (?:job|run|training|adapter)|"
     r"\bwie (?:steht|weit|lauft|geht)\b|\bfortschritt\b|\bstand (?:der|des|von|vom)\b|\bou en est\b|\betat (?:du|de)\b|\bavancement\b|\bcomo va\b|\bestado (?:del|de)\b|\bprogreso\b|\ba che punto\b|\bstato (?:del|di)\b|\bcome (?:va|procede)\b|\bcomo (?:esta|anda|vai)\b|\bandamento\b|进度|状态|进展|怎么样了|完成了吗|状況|進捗"
 )
 _STOP: Final = Pattern(
-    r"\b(?:stop|cancel|kill|abort|terminate|halt|shut down|end|interrupt|pull the plug on|stoppe?n?|abbrechen|brich|beende\w*|breche|arrete[rz]?|annule[rz]?|interromp\w*|deten\w*|para(?:r|lo)?|cancela\w*|ferma\w*|annulla\w*|interrompi|pare|parar|cancele)\b|停止|取消|终止|中止"
+    r"\b(?:stop|cancel|kill|abort|terminate|halt|shut down|end|interrupt|pull the plug on|stoppe?n?|abbrechen|brich|beende\w*|breche|arrete[rz]?|annule[rz]?|interromp\w*|deten\w*|para(?:r|lo)?|cancela\w*|ferma\w*|annulla\w*|interrompi|pare|parar|cancele)\b|停止|取消|终止|中止|止めて|キャンセル"
 )
 _RUNNING: Final = Pattern(
     r"\b(?:job|run|training|it|everything|pod|pods|that|this|lauf|auftrag|travail|entrainement|tache|trabajo|entrenamiento|tarea|addestramento|lavoro|processo|trabalho|treino|treinamento|fine ?tun\w+|all|gpu|instance)\b|任务|训练|ジョブ"
@@ -38,7 +38,7 @@ _CHECK: Final = Pattern(
     r"\b(?:check|validate|inspect|verify|lint|examine|audit|look (?:at|over|through)|review|analy[sz]e|diagnose|prufe?n?|uberprufe?n?|kontrollier\w*|validier\w*|schau\w*|verifi\w+|controle[rz]?|valide[rz]?|examine[rz]?|analyse[rz]?|revis[ae]\w*|comprueb\w*|comprobar|valid[ae]\w*|controll[ai]\w*|verific[ah]\w*|analizz\w*|confir[ae]\w*|chec(?:a|ar|ou))\b|检查|校验|验证一下|看看|確認|チェック"
 )
 _FIT: Final = Pattern(
-    r"\b(?:is|are)\b[^.;\n]{0,40}\b(?:ok|okay|valid|good enough|fit|usable|ready|clean|formatted|fine|well ?formed|in the right format|suitable)\b|\bgood (?:enough )?for training\b|\bany (?:errors|problems|issues|bad rows) in\b|\bwhat s wrong with\b|\bist\b[^.;\n]{0,40}\b(?:in ordnung|brauchbar|geeignet|ok)\b|\best (?:il|elle|ce que)\b[^.;\n]{0,40}\b(?:bon|valide|correct|ok)\b|\b(?:esta|estan|sirve\w*)\b[^.;\n]{0,40}\b(?:bien|valido|correcto|ok)\b|\bva bene per\b|\be valido\b|是否(?:可以|合格|有效)|能用吗|行吗"
+    r"\b(?:is|are)\b[^.;\n]{0,40}\b(?:ok|okay|valid|good enough|fit|usable|ready|clean|formatted|fine|well ?formed|in the right format|suitable)\b|\bgood (?:enough )?for training\b|\bany (?:errors|problems|issues|bad rows) in\b|\bwhat s wrong with\b|\bist\b[^.;\n]{0,40}\b(?:in ordnung|brauchbar|geeignet|ok)\b|\best (?:il|elle|ce que)\b[^.;\n]{0,40}\b(?:bon|valide|correct|ok)\b|\b(?:esta|estan|sirve\w*)\b[^.;\n]{0,40}\b(?:bien|bem|valido|correcto|correto|certo|em ordem|ok)\b|\bva bene per\b|\be valido\b|是否(?:可以|合格|有效)|能用吗|行吗"
 )
 _DATA_WORD: Final = Pattern(
     r"\b(?:data\w*|files?|rows|csv|jsonl?|tickets|examples|format|daten\w*|datei\w*|donnees|fichiers?|datos|archivos?|fichero|dati|dados|arquivos?)\b|数据|文件|データ"
@@ -47,7 +47,7 @@ _DO_NOT: Final = Pattern(
     r"\b(?:don t|do not|without|nothing|never|not|no|nicht|nichts|ohne|ne|pas|sans|sin|non|senza|nao|sem)\b[^.;,\n]{0,30}\b(?:start\w*|train\w*|run\w*|launch\w*|provision\w*|rent\w*|begin\w*|spend\w*|go ahead|execut\w*|starte\w*|trainier\w*|lance\w*|demarre\w*|entrain\w*|inici\w*|empiec\w*|empez\w*|entren\w*|avvi\w*|inizi\w*|addestr\w*|comec\w*|trein\w*)\b|不要(?:开始|训练|启动|运行)|先别|别(?:开始|训练)"
 )
 _JOB_ID: Final = Pattern(
-    r"\b(?:jobs?|run|lauf|auftrag|job id|training|trabajo|tache|tarea|lavoro|trabalho|id|任务|作业|ジョブ)\b[ :#=]{0,3}(?:nr\.? |no\.? |number |id |named |called |mit der id )?#?(?P<id>(?=[a-z0-9_\-]{0,39}\d)[a-z0-9](?:[a-z0-9_\-]{0,39}[a-z0-9])?)(?![\w/])|\b(?P<own>(?:job|run|train|ft|tr)[\-_][a-z0-9](?:[a-z0-9_\-]{0,38}[a-z0-9])?)\b|#(?P<hash>\d{1,9})\b"
+    r"\b(?:jobs?|run|lauf|auftrag|job id|training|entrainement|entrenamiento|addestramento|treino|treinamento|corsa|trabajo|tache|tarea|lavoro|trabalho|id|任务|作业|ジョブ)\b[ :#=]{0,3}(?:nr\.? |no\.? |number |id |named |called |mit der id )?#?(?P<id>(?=[a-z0-9_\-]{0,39}\d)[a-z0-9](?:[a-z0-9_\-]{0,39}[a-z0-9])?)(?![\w/])|\b(?P<own>(?:job|run|train|ft|tr)[\-_][a-z0-9](?:[a-z0-9_\-]{0,38}[a-z0-9])?)\b|#(?P<hash>\d{1,9})\b"
 )
 _UNITS_AFTER: Final = Pattern(
     r" ?(?:steps?|epochs?|hours?|times|%|gb|minutes?|mins?|h\b|schritte|epochen|x\b)"
@@ -69,6 +69,11 @@ KNOBS: Final = frozenset(
 )
 """Fields that only a training has."""
 
+_LONE_ID: Final = Pattern(
+    r"(?<![\w\-])(?P<id>[a-z]{1,12}[\-_](?=[a-z0-9]{0,20}\d)[a-z0-9]{1,20})(?![\w\-])"
+)
+"""A name with a digit, where a request is about a job and names no data."""
+
 
 class Intent(NamedTuple):
     """What is wanted, and the job that is named."""
@@ -88,7 +93,7 @@ def read(document: Document, stated: set[str], *, has_data: bool, has_model: boo
     """
     text = document.loose
     trains = _has_order(document, _TRAIN)
-    job = _job_id(document)
+    job = _job_id(document, is_about_jobs=not has_data)
     knobs = bool(stated & KNOBS)
     if _ESTIMATE.search(text) and not _is_condition(document):
         return Intent("estimate", job)
@@ -163,14 +168,19 @@ def _resumes(text: str) -> bool:
     )
 
 
-def _job_id(document: Document) -> Candidate | None:
+def _job_id(document: Document, *, is_about_jobs: bool) -> Candidate | None:
     for match in _JOB_ID.finditer(document.folded):
         group = next(g for g in ("id", "own", "hash") if match[g])
         if _UNITS_AFTER.match(document.folded, match.end(group)):
             continue
         value = document.text[match.start(group) : match.end(group)]
         return Candidate("job_id", value, match.start(group), match.end(group))
-    return None
+    asked = _STOP.search(document.loose) or _STATUS.search(document.loose)
+    lone = _LONE_ID.search(document.folded) if is_about_jobs and asked else None
+    if lone is None:
+        return None
+    start, end = lone.span("id")
+    return Candidate("job_id", document.text[start:end], start, end)
 
 
 def _is_fragment(document: Document) -> bool:

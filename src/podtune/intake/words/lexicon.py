@@ -68,7 +68,7 @@ PHRASES: Final[Mapping[Concept, str]] = {
     "tasa de aprendizaje|tasso di apprendimento|taxa de aprendizado|taxa de aprendizagem|学习率|学習率",
     Concept.BATCH: "batch|batchsize|batch size|batches of|bs|bsz|micro batch|micro batch size|per device batch size|"
     "per device train batch size|per gpu batch size|batchgrosse|batchgroße|batch große|stapelgroße|batchgroesse|batch grosse|stapelgrosse|taille de batch|taille du batch|taille de lot|"
-    "taille du lot|lots de|tamano de lote|tamano del lote|tamano de batch|tamano del batch|lote|lote de|dimensione batch|dimensione del batch|"
+    "taille du lot|lots de|lot de|tamano de lote|tamano del lote|tamano de batch|tamano del batch|lote|lote de|dimensione batch|dimensione del batch|"
     "tamanho do lote|tamanho de lote|tamanho do batch|批大小|批次大小|批量大小|批量|批次|バッチサイズ",
     Concept.WHOLE_BATCH: "effective batch|effective batch size|global batch|global batch size|total batch size|overall batch size|"
     "batch size effective|effektive batchgrosse|effektive batchgroße|effektive batch grosse|globale batchgrosse|batch effectif|taille de batch effective|batch global|"
@@ -80,7 +80,7 @@ PHRASES: Final[Mapping[Concept, str]] = {
     Concept.RANK: "rank|r|lora r|lora rank|rank of|rang|rango|rangs|秩|ランク",
     Concept.ALPHA: "alpha|lora alpha|alfa|lora alfa|アルファ",
     Concept.DROPOUT: "dropout|lora dropout|drop out|ドロップアウト|丢弃率",
-    Concept.LENGTH: "max length|maximum length|max len|max seq len|max seq length|max sequence length|maximum sequence length|sequence length|seq len|seqlen|"
+    Concept.LENGTH: "max length|maximum length|max len|max seq len|max seq length|max sequence length|maximum sequence length|sequence length|seq|seq len|seqlen|"
     "seq length|context length|context window|context size|max context|context|ctx|ctx len|max tokens|cutoff|cutoff len|block size|longueur maximale|longueur max|longueur de contexte|"
     "longueur de sequence|contexte|kontextlange|kontextlaenge|kontext|kontextfenster|sequenzlange|maximale lange|longitud maxima|longitud de contexto|longitud de secuencia|"
     "contexto|lunghezza massima|lunghezza del contesto|lunghezza di contesto|contesto|comprimento maximo|comprimento de contexto|comprimento do contexto|tamanho de contexto|上下文|上下文长度|最大长度|コンテキスト|コンテキスト長",
@@ -155,11 +155,11 @@ SMALL_WORDS: Final[Mapping[str, frozenset[str]]] = {
     code: frozenset(line.split())
     for code, line in {
         "en": "the a an on my with for and of to is it use please train our in under at most by i you we make no not do as this that epochs model data",
-        "de": "der die das ein eine einen auf mit fur fuer und von zu ist es bitte trainiere trainieren meine meinen meinem meiner unsere unseren im nicht kein keine uber hochstens hoechstens ich du wir den dem nutze feinabstimmung epochen lernrate daten "
+        "de": "der die das zur aus bei bis mehr soll ein eine einen auf mit fur fuer und von zu ist es bitte trainiere trainieren meine meinen meinem meiner unsere unseren im nicht kein keine uber hochstens hoechstens ich du wir den dem nutze feinabstimmung epochen lernrate daten "
         "modell dann nur aber oder wie viel kostet wurde",
         "fr": "le la les un une des sur avec pour et de du est ce mes mon ma nos entraine entrainer affine affiner au aux pas plus je tu nous en s l epoques epoque utilise veux modele donnees taux combien ne dans",
         "es": "el la los las un una en con para y de del es mis mi nuestros nuestras entrena entrenar ajusta ajustar por favor mas al yo que quiero epocas usa modelo datos tasa cuanto dejalo pero sin",
-        "it": "il lo la gli le un una su con per di del della dei sui sulle sul miei mie nostri nostre addestra addestrare affina non piu che voglio epoche modello dati tasso quanto ma senza i e al",
+        "it": "entro circa questo questa devono deve euro alle il lo la gli le un una su con per di del della dei sui sulle sul miei mie nostri nostre addestra addestrare affina non piu che voglio epoche modello dati tasso quanto ma senza i e al",
         "pt": "os um uma em com para e de da dos das nos meus minhas nossos treine treina treinar ajuste ajustar nao mais que quero epocas modelo dados taxa quanto mas sem o",
     }.items()
 }

@@ -122,6 +122,8 @@ def _literal(kind: Kind, match: re.Match[str]) -> Literal | None:
         and not _stands_as_name(match, len(value))
     ):
         return None
+    if kind is Kind.FOLDER and len(value) < 3:
+        return None  # `w/` and `c/` are short for words
     if len(value) < 2 or (kind is Kind.GLOB and "." not in value and "/" not in value):
         return None
     if kind is Kind.FILE:

@@ -31,6 +31,27 @@ _RAISED: Final = Pattern(
 )
 
 
+_PAYING: Final = (Concept.SPEND, Concept.BUDGET)
+_BEGIN: Final = frozenset(
+    [
+        "start",
+        "run",
+        "begin",
+        "train",
+        "launch",
+        "proceed",
+        "starten",
+        "anfangen",
+        "lancer",
+        "demarrer",
+        "empezar",
+        "iniciar",
+        "iniziare",
+        "avviare",
+        "comecar",
+    ]
+)
+"""What is not to be done where it would cost more."""
 _GOODS: Final = frozenset(
     [
         "orders",
@@ -187,7 +208,9 @@ def _kind(document: Document, money: Money, last: int) -> str | None:
             - 1
             - next((n for n, t in enumerate(left) if t.concept is Concept.MORE_THAN), 0)
         )
-        negated = Concept.MORE_THAN in concepts and is_negated(tokens, at)
+        negated = Concept.MORE_THAN in concepts and (
+            is_negated(tokens, at) or _is_refused_after(tokens, last)
+        )
         return "max" if negated else "unusable"
     if Concept.AT_MOST in concepts or Concept.LESS_THAN in concepts or money.is_range:
         return "max"
@@ -199,6 +222,15 @@ def _kind(document: Document, money: Money, last: int) -> str | None:
     alone = len(left) + len(right) <= 2 or is_corrected_here(tokens, money.first)
     previous = _previous_clause_ends(tokens, money.first, Concept.BUDGET)
     return "max" if says or alone or previous else "unusable"
+
+
+def _is_refused_after(tokens: Sequence[Token], last: int) -> bool:
+    """`mehr als 12 Euro darf es nicht kosten`, `if it is more than $11, do not start`."""
+    for at in range(last + 1, min(len(tokens), last + 7)):
+        if tokens[at].concept is Concept.NOT:
+            after = tokens[at + 1 : at + 3]
+            return any(t.concept in _PAYING or t.text in _BEGIN for t in after)
+    return False
 
 
 def _around(tokens: Sequence[Token], at: int, step: int) -> list[Token]:

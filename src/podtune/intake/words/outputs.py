@@ -16,7 +16,7 @@ _PRIVATE: Final = Pattern(
     rf"\b(?:private|privately|privat|prive|privee|privado|privada|privato|privata|confidential|vertraulich)\b(?! {_THINGS}\b)(?! \ue001)|\bnot public(?:ly)?\b|私有|私密|不公开|保密|非公開"
 )
 _PUBLIC: Final = Pattern(
-    rf"\b(?:public|publicly|offentlich\w*|publique|publiquement|publico|publica(?:mente)?|publicamente|pubblico|pubblica(?:mente)?)\b(?! {_THINGS}\b)(?! \ue001)|\bopen ?source (?:it|the (?:model|adapter|result|weights))|(?<!不)公开|公開"
+    rf"\b(?:public|publicly|offentlich\w*|publique|publiquement|publico|publica(?:mente)?|publicamente|pubblico|pubblica(?:mente)?)\b(?! {_THINGS}\b)(?! \ue001)|\bopen ?source (?:it|the (?:model|adapter|result|weights))|(?<![不非])公[开開]"
 )
 _OWN: Final = Pattern(
     r"\b(?:my|our|the|these|some|a|his|her|their|meine\w?|unsere\w?|mes|nos|mis|nuestr\w+|miei|nostr\w+|meus|minhas|noss\w+) $"
@@ -28,6 +28,9 @@ _PERMITTED: Final = Pattern(
 _PUBLISH: Final = Pattern(
     r"\b(?:publish\w*|open ?sourc\w*|release|veroffentlich\w*|publie[rz]?|publica[r]?|pubblica\w*|publique|share (?:it|the (?:model|adapter)))\b|发布"
 )
+_UNPUBLISHED: Final = Pattern(
+    r"\b(?:nothing|not|never|don t|nicht|nichts|niemals|rien|jamais|nada|nunca|niente|mai|nao|non|no)\b[^.;,\n]{0,30}\b(?:publish(?:ed)?|veroffentlich\w*|publie[rzs]?|publiquen?|publicad[oa]s?|publicar|pubblicat[oaie]|pubblicare|pubblicar\w*)\b"
+)
 _HUB: Final = Pattern(
     r"\b(?:publish|push|upload|save|share|put|release|deliver|store|veroffentlich\w*|lade|publie\w*|envoie|pousse|publica\w*|sube\w*|carica\w*|pubblica\w*|publique|envie|suba)\b[^.;\n]{0,60}\b(?:hugging ?face|hf|(?:the )?hub)\b|上传到 ?(?:hugging ?face|hf)|发布到 ?(?:hugging ?face|hf)"
 )
@@ -37,7 +40,7 @@ _PLACES: Final = (
     ("local", Pattern(r"\b(?:save|store|download|deliver|put|speicher\w*|enregistr\w*|guard\w*|salv\w*) (?:it |the (?:adapter|result|model|weights) |them |everything )?(?:locally|lokal|localement|localmente|in locale|to (?:my|this) (?:disk|machine|laptop|computer))\b")),
 )  # fmt: skip
 _NAME: Final = Pattern(
-    r"\b(?:(?:call|name) (?:it|the (?:adapter|model|result|output|lora|bot|job|run))|(?:save|store|publish|push|upload|release)\w* (?:it|them|this|the (?:adapter|model|result|lora))?(?: [a-z]{2,12}){0,2} ?as|(?:output|adapter|model|result) name(?: is)?[ :=]{0,2}|named|"
+    r"\b(?:(?:call|name) (?:it|the (?:adapter|model|result|output|lora|bot|job|run))|(?:save|store|publish|push|upload|release)\w* (?:it|them|this|the (?:adapter|model|result|lora))?(?: [a-z]{2,12}){0,2} ?as|(?:output|adapter|model|result) name(?: is)?[ :=]{0,2}|(?<![a-z] )\bname ?(?=[:=])|named|"
     r"nenn\w* (?:es|ihn|das modell|den adapter)|speicher\w* (?:es|ihn|das modell|den adapter)? ?(?:als|unter)|mit (?:dem )?namen|appelle le|nomme le|appelez le|enregistre le (?:sous|comme)|sous le nom(?: de)?|llamalo|llamala|nombralo|guardalo como|con el nombre(?: de)?|chiamalo|chiamala|salvalo come|con il nome|chame (?:o )?de|salve como|com o nome(?: de)?|nomeie(?: como)?)[ :=]{1,3}"
 )
 _CJK_NAME: Final = Pattern(r"(?:命名为|保存为|起名为|叫做|取名)[ :]{0,2}")
@@ -122,6 +125,9 @@ def _visibility(document: Document) -> tuple[list[Candidate], bool]:
     is_publishing = any(
         not document.is_negated(m.start()) for m in _PUBLISH.finditer(document.loose)
     )
+    for match in _UNPUBLISHED.finditer(document.loose):
+        found.append(Candidate("visibility", "private", match.start(), match.end()))
+        is_publishing = False
     for value, pattern in (("private", _PRIVATE), ("public", _PUBLIC)):
         for match in pattern.finditer(document.loose):
             before, after = (
@@ -160,7 +166,8 @@ def _names(document: Document, used: Sequence[Use]) -> tuple[list[Candidate], se
         if word is None:
             bad.add("unsafe_value")
         elif word[0].lower() not in _NO_NAME and not document.is_negated(match.start()):
-            found.append(Candidate("output_name", word[0], match.start(), word.end()))
+            name = word[0].rstrip(".")
+            found.append(Candidate("output_name", name, match.start(), word.start() + len(name)))
     return found, bad
 
 

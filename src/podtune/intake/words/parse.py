@@ -5,7 +5,7 @@ money: a cap that a text states can only lower what somebody configured.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -36,6 +36,7 @@ from podtune.intake.words.candidates import Candidate, Value
 from podtune.intake.words.clauses import corrections, settle
 from podtune.intake.words.document import Document
 from podtune.intake.words.fields import Reader
+from podtune.intake.words.lexicon import Concept
 from podtune.intake.words.patterns import Pattern
 
 _HISTORY: Final = Pattern(
@@ -160,7 +161,7 @@ def _read(
     is_bare = intent.value == "train" and not set(fields) - _KNOBLESS and bool(numbers.left_over)
     found = questions.Found(
         how, chosen.is_open, chosen.is_foreign, chosen.model is not None and chosen.model.is_guess,
-        budget.is_unusable, gpus.is_open, made.is_publishing, is_bare or not document.text.strip(),
+        budget.is_unusable or _is_bare_limit(document, numbers.left_over), gpus.is_open, made.is_publishing, is_bare or not document.text.strip(),
     )  # fmt: skip
     flags = hostile.flags(document, used) | questions.doubts(fields, found) | made.flags
     if _HISTORY.search(document.loose):
@@ -169,6 +170,20 @@ def _read(
     confirmed = questions.confirm(fields, asked, found)
     kept = {field: place for field, place in places.items() if field in fields}
     return ParsedRequest(fields, kept, asked, confirmed, conflicts, sorted(flags))
+
+
+def _is_bare_limit(document: Document, left_over: Sequence[int]) -> bool:
+    """Whether a clause is a limit and a number and no more: `under ten` of what?"""
+    limits = (Concept.AT_MOST, Concept.LESS_THAN)
+    for at in left_over:
+        before = at - 1
+        while before >= 0 and document.tokens[before].concept in limits:
+            before -= 1
+        opens = before < 0 or document.tokens[before].is_break
+        closes = at + 1 == len(document.tokens) or document.tokens[at + 1].is_break
+        if opens and closes and before < at - 1:
+            return True
+    return False
 
 
 def _model(

@@ -39,7 +39,7 @@ class Use(NamedTuple):
 
 _CUES: Final = (
     (Role.EVAL, r"eval\w*|validat\w*|validier\w*|validierung|valid\w*|test(?:s|ing|e|en)?\b(?! it works)|held out|hold ?out|benchmark|prufdaten|evalua\w*|avalia\w*|评估|验证|测试"),
-    (Role.CALLBACK, r"notify|notification|callback|call back|web ?hook|ping|posts?\b|report (?:back )?to|tell|hooks?\b|let (?:me|us) know|send (?:the |a |me |all |any )?(?:results?|status|updates?|notif\w*|message|progress|request|event)\w*|benachrichtig\w*|melde|notifie[rz]?|previen\w*|avisa\w*|notific\w*|avvisa\w*|avise|通知|回调"),
+    (Role.CALLBACK, r"notify|notification|callback|call back|web ?hook|ping|posts?\b|report (?:back )?to|tell|hooks?\b|(?:call|hit|invoke)(?= ?$)|let (?:me|us) know|send (?:the |a |me |all |any )?(?:results?|status|updates?|notif\w*|message|progress|request|event)\w*|benachrichtig\w*|melde|notifie[rz]?|previen\w*|avisa\w*|notific\w*|avvisa\w*|avise|通知|回调"),
     (Role.OUTPUT, r"save|store|publish|push|upload|deliver|export|write|output|outputs|results? (?:in|to|into|under)|put (?:it|the (?:result|adapter|model))|call (?:it|the (?:result|adapter|model))|name (?:it|the (?:result|adapter|model))|named|release|share|speicher\w*|veroffentlich\w*|nenn\w*|lade .{0,20}hoch|enregistr\w*|publi\w*|sauvegard\w*|appelle\w*|nomme\w*|guard\w*|llama(?:lo|la)|nombr\w*|salv\w*|chiama\w*|pubblic\w*|cham[ea]\w*|保存|发布|上传|命名"),
     (Role.RESUME, r"resum\w*|continu\w*(?! pre)|adapter|checkpoint|earlier|previous (?:adapter|run|lora)|start(?:ing)? from|on top of|weiter\w*|fortsetz\w*|repren\w*|retom\w*|riprend\w*|适配器|继续"),
     (Role.IMAGE, r"image|docker|container|imagen docker|contenedor|镜像"),
@@ -53,6 +53,21 @@ _ANY_CUE: Final = Pattern(
     "|".join(f"(?P<{role}>(?<![a-z])(?:{words})(?![a-z]))" for role, words in _CUES)
 )
 _AS_NAME: Final = Pattern(r"(?:\bas|\bals|\bcomme|\bcomo|\bcome|作为|为) $")
+_BEGINS: Final = Pattern(r"\b(?:start(?:ing)? from|on top of) $")
+"""What is also said of a base model; a maker of base models there is no adapter's owner."""
+_DELIVERED: Final = Pattern(
+    r"\b(?:publi\w*|release|push|upload|share|privat\w*|prive|offentlich|hugging ?face|hub|hf)\b"
+)
+_TAKEN_UP: Final = Pattern(
+    r"\b(?:resum\w*|continu\w*|from|on top of|weiter\w*|fortsetz\w*|repren\w*|retom\w*|riprend\w*|previous|earlier)\b"
+)
+"""An adapter is either what comes out or what is gone on from."""
+_PUBLIC_THING: Final = Pattern(r"\b(?:my|our|the|a) public [a-z]")
+"""`our public FAQ` publishes nothing."""
+_ROWS_END: Final = Pattern(
+    r"\.(?:jsonl|ndjson|csv|tsv|parquet|arrow|xlsx?|txt|md|html?|mbox)(?:\.(?:gz|zst|bz2|xz|zip))?$"
+)
+"""Ends of files that hold rows, never a checkpoint."""
 _ORGANISATIONS: Final = frozenset(
     [
         "meta-llama",
@@ -154,7 +169,11 @@ def _near_role(literal: Literal, role: Role, gap: str, said: str, before: Sequen
     comma = gap.rfind(",")
     if comma >= 0 and not re.search(r"\b(?:to|on|at|as|into|in|under)\b", gap[comma:]):
         return Role.DATA
+    if role is Role.OUTPUT and literal.kind is Kind.FILE and _PUBLIC_THING.search(said):
+        return Role.DATA
     if role is Role.CALLBACK and literal.kind not in (Kind.URL, Kind.HOST):
+        return Role.DATA
+    if role is Role.RESUME and _ROWS_END.search(literal.value.lower()):
         return Role.DATA
     if (
         role is Role.RESUME
@@ -188,15 +207,19 @@ def _pair_role(
     organisation, _, name = literal.value.partition("/")
     if ":" in name or role is Role.IMAGE:
         return Role.IMAGE
-    if _SAID_DATA.match(document.loose, literal.end) or re.search(
-        r"(?:data ?set|data|daten|datos|dati|dados|donnees|数据集?)(?: is| called| named)?[ :=]{0,3}$",
-        said,
-    ):
-        return Role.DATA
     if re.search(
         r"(?:base ?)?(?:model|modell|modele|modelo|modello|base|模型)(?: is)?[ :=]{1,3}$", said
     ):
         return Role.MODEL
+    if _SAID_DATA.match(document.folded, literal.end) or re.search(
+        r"(?:data ?set|data|daten|datos|dati|dados|donnees|数据集?)(?: is| called| named)?[ :=]{0,3}$",
+        said,
+    ):
+        return Role.DATA
+    if role is Role.RESUME and _BEGINS.search(said) and organisation.lower() in _ORGANISATIONS:
+        return Role.MODEL
+    if role is Role.RESUME and _DELIVERED.search(said) and not _TAKEN_UP.search(said):
+        return Role.OUTPUT
     if role in (Role.OUTPUT, Role.RESUME, Role.EVAL) or (
         _AS_NAME.search(said) and role is not Role.DATA
     ):
@@ -227,11 +250,11 @@ _HAN: Final = Pattern(
     r"(?:用|在|基于|根据)?(?:我的|我们的|我们|公司的)(?P<hint>[\u4e00-\u9fff]{2,10}?)(?=微调|训练|上|来|对|,|\.|$|进行|做)"
 )
 _DEVICE: Final = Pattern(
-    r"\b(?:machine|laptop|computer|box|gpus?|pc|mac|macbook|workstation|server|hardware|cpu|rig|card|account|behalf|own|budget|rechner|ordinateur|portable|ordenador|maquina|computador|portatile|side|way|team|desktop)\b"
+    r"\b(?:run|job|training|machine|laptop|computer|box|gpus?|pc|mac|macbook|workstation|server|hardware|cpu|rig|card|account|behalf|own|budget|rechner|ordinateur|portable|ordenador|maquina|computador|portatile|side|way|team|desktop)\b"
 )
 _SERVICES: Final = r"zendesk|slack|google (?:docs?|drive|sheets?)|gdrive|notion|intercom|salesforce|hubspot|jira|confluence|discord|gmail|freshdesk|help ?scout|sharepoint|one ?drive|dropbox|ms teams|microsoft teams|airtable|outlook|asana|trello|front app|gorgias|crisp|servicenow|snowflake|bigquery|postgres(?:ql)?|mongo ?db|mysql|telegram|whatsapp"
 _CONNECTED: Final = Pattern(
-    rf"\b(?:(?:on|from|via|with|to|using|pull\w*|sync\w*|import\w*|connect\w*|fetch\w*|aus|von|mit|depuis|de|desde|con|da|do|com)(?: it| them| data| everything| directly| our| my| the| straight| live){{0,3}} (?P<name>{_SERVICES})(?=\s*(?:[.,;!?]|$|account|workspace|api|directly|integration|connection|and |via|through|instance|\())|(?P<name2>{_SERVICES}) (?:api|account|workspace|integration|connection|connector|instance)\b)"
+    rf"\b(?:(?:on|in|from|via|with|to|using|pull\w*|sync\w*|import\w*|connect\w*|fetch\w*|aus|von|mit|depuis|de|desde|con|da|do|com)(?: it| them| data| everything| directly| our| my| the| straight| live){{0,3}} (?P<name>{_SERVICES})(?=\s*(?:[.,;!?]|$|account|workspace|api|directly|integration|connection|and |via|through|instance|\())|(?P<name2>{_SERVICES}) (?:api|account|workspace|integration|connection|connector|instance)\b)"
 )
 
 

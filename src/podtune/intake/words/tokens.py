@@ -53,6 +53,7 @@ _CJK: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _SIGNS: Final = {HEAD: Sort.LITERAL, MODEL_HEAD: Sort.MODEL, CARD_HEAD: Sort.CARD}
 _LEX: Final = Pattern(
     rf"(?P<taken>[{HEAD}{MODEL_HEAD}{CARD_HEAD}]{TAIL}*)"
+    r"|(?P<percent>\b(?:per ?cent|prozent|pour ?cent|por ?ciento|per ?cento|por ?cento)\b)"
     rf"|(?P<number>{DIGITS})"
     r"|(?P<break>[,;!?\n()\[\]]|\.(?!\d)|(?<=\s)-(?=\s))"
     rf"|(?P<cjk>[{_CJK}]+)"
@@ -100,6 +101,8 @@ def _pieces(folded: str, language: str) -> list[Token]:
         elif kind == "number":
             number = read_digits(text, language)
             found.append(Token(Sort.NUMBER, text, start, end, number))
+        elif kind == "percent":
+            found.append(Token(Sort.SIGN, "%", start, end))
         elif kind == "break":
             found.append(Token(Sort.BREAK, text, start, end))
         elif kind == "cjk":

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.mark.parametrize(
     "words",
-    ["columns 'ask' and 'tell'", "columns ask and tell", "prompt column ask, answer column tell", "Spalten ask und tell", "columnas ask y tell"],
+    ["columns 'ask' and 'tell'", "columns ask and tell", "prompt column ask, answer column tell", "Spalten ask und tell", "columnas ask y tell", "prompt_column=ask response_column=tell"],
 )  # fmt: skip
 def test_both(fields, words):
     found = fields(f"qwen3 8b on rows.csv with {words}")

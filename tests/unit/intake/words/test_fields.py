@@ -15,7 +15,7 @@ import pytest
         ("grad accum 8", "grad_accum", 8), ("gradient_accumulation_steps: 16", "grad_accum", 16), ("rank 16", "lora_rank", 16), ("r=32", "lora_rank", 32), ("Rang 8", "lora_rank", 8), ("rank thirty-two", "lora_rank", 32),
         ("rank 8, alpha twice the rank", "lora_alpha", 16), ("r=8 alpha=2r", "lora_alpha", 16), ("alpha same as rank, rank 8", "lora_alpha", 8), ("dropout .05", "lora_dropout", 0.05), ("dropout 5%", "lora_dropout", 0.05),
         ("max length 4k", "max_seq_len", 4096), ("16k context", "max_seq_len", 16384), ("2048-token context", "max_seq_len", 2048), ("truncate to 1024 tokens", "max_seq_len", 1024), ("Kontextlänge 2048", "max_seq_len", 2048),
-        ("warmup 3%", "warmup_ratio", 0.03), ("10% warmup", "warmup_ratio", 0.1), ("100 warmup steps", "warmup_steps", 100), ("warmup 100 steps", "warmup_steps", 100), ("weight decay 0.01", "weight_decay", 0.01), ("seed 7", "seed", 7),
+        ("warmup 3%", "warmup_ratio", 0.03), ("10% warmup", "warmup_ratio", 0.1), ("100 warmup steps", "warmup_steps", 100), ("warmup 100 steps", "warmup_steps", 100), ("weight decay 0.01", "weight_decay", 0.01), ("seed 7", "seed", 7), ("r=8 a=32", "lora_alpha", 32), ("warmup 5 percent", "warmup_ratio", 0.05), ("une seule époque", "epochs", 1),
         ("lr 1e-4, no wait 2e-4", "learning_rate", 2e-4), ("3 epochs. actually no, make it 2", "epochs", 2), ("don't train more than 4 epochs", "epochs", 4), ("3 Epochen, nein, 2 Epochen", "epochs", 2),
     ],
 )  # fmt: skip
@@ -33,7 +33,16 @@ def test_many_without_commas(fields):
 
 
 @pytest.mark.parametrize(
-    "words", ["use 8", "3-5 epochs", "not 3 epochs", "we are 12 people", "version 2"]
+    "words",
+    [
+        "use 8",
+        "3-5 epochs",
+        "three to four epochs",
+        "two or three epochs",
+        "not 3 epochs",
+        "we are 12 people",
+        "version 2",
+    ],
 )
 def test_no_field_without_its_word(fields, words):
     assert not set(fields(f"{words}, rows.csv")) & {

@@ -10,7 +10,7 @@ import pytest
         ("Quanto costa addestrare mistral 7b?", "estimate"), ("quanto custa treinar o qwen3 8b?", "estimate"), ("微调 qwen3 8b 要多少钱", "estimate"), ("dry run: qwen3 8b on rows.csv", "estimate"), ("just show me the plan for qwen3 8b on rows.csv", "estimate"),
         ("check rows.csv for me", "check_data"), ("is my file rows.jsonl valid?", "check_data"), ("Prüfe bitte rows.csv, nichts starten", "check_data"), ("vérifie rows.csv", "check_data"), ("don't train anything, just check rows.csv", "check_data"),
         ("status", "status"), ("how is job 44-b doing?", "status"), ("Wie steht es um Job 12?", "status"), ("is my training finished yet?", "status"),
-        ("cancel job abc-1", "stop"), ("kill it now", "stop"), ("Stopp den Job 55-a", "stop"), ("annule le job 17b", "stop"), ("stop everything", "stop"),
+        ("cancel job abc-1", "stop"), ("kill it now", "stop"), ("Stopp den Job 55-a", "stop"), ("annule le job 17b", "stop"), ("stop everything", "stop"), ("ジョブ job-1 を止めて", "stop"), ("is $5 enough for qwen3 8b on rows.csv?", "estimate"), ("which gpu would qwen3 8b need?", "estimate"), ("any news on my run?", "status"), ("why did my run fail?", "status"), ("rows.csv va bene per l'addestramento?", "check_data"),
         ("check rows.csv and then train qwen3 8b on it", "train"), ("stop after 2 hours, qwen3 8b on rows.csv", "train"), ("keep the cost under $5, qwen3 8b on rows.csv", "train"), ("don't stop before 3 epochs, rows.csv", "train"),
         ("make me a bot from my emails", "train"), ("please resume job 12", "train"), ("tell me a joke", "other"), ("hello", "other"), ("", "other"), ("what models do you support?", "other"),
     ],
@@ -25,6 +25,8 @@ def test_intent(fields, words, intent):
         ("cancel job abc-1", "abc-1"),
         ("status of run 7f3a-22", "7f3a-22"),
         ("kill job-118", "job-118"),
+        ("annulla corsa-2", "corsa-2"),
+        ("status of pt-0c11", "pt-0c11"),
         ("logs of #42 please, what is the status", "42"),
     ],
 )

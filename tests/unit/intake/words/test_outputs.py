@@ -7,7 +7,7 @@ import pytest
     ("words", "field", "value"),
     [
         ("keep it private", "visibility", "private"), ("private", "visibility", "private"), ("garde-le privé", "visibility", "private"), ("déjalo privado", "visibility", "private"), ("bitte privat halten", "visibility", "private"),
-        ("make it public", "visibility", "public"), ("don't make it public", "visibility", "private"), ("not public", "visibility", "private"), ("call it tone-v2", "output_name", "tone-v2"), ("save it as tone-v2", "output_name", "tone-v2"),
+        ("make it public", "visibility", "public"), ("don't make it public", "visibility", "private"), ("not public", "visibility", "private"), ("never publish it", "visibility", "private"), ("結果は非公開で", "visibility", "private"), ("it is done. call it tone-v2. ok", "output_name", "tone-v2"), ("call it tone-v2", "output_name", "tone-v2"), ("save it as tone-v2", "output_name", "tone-v2"),
         ("nenne es tone-v2", "output_name", "tone-v2"), ("appelle-le tone-v2", "output_name", "tone-v2"), ("llámalo tone-v2", "output_name", "tone-v2"), ("push it to hugging face", "output_dest", "huggingface"), ("save it to s3://bkt/out/", "output_dest", "s3"),
         ("merge it into the base", "export", ["merged"]), ("GGUF q5_k_m", "export", ["gguf:q5_k_m"]), ("notify https://app.example.com/done when finished", "callback_url", "https://app.example.com/done"),
     ],

@@ -10,6 +10,8 @@ import pytest
         ("dataset acme/rows", {"dataset_ref": "acme/rows", "dataset_kind": "hub"}), ("on s3://bkt/x/", {"dataset_ref": "s3://bkt/x/", "dataset_kind": "object_store"}), ("on kb/*.md", {"dataset_kind": "glob"}), ("./toy", {"dataset_kind": "dir"}),
         ("on \"my rows.csv\"", {"dataset_ref": "my rows.csv"}), ("on a.csv. wait, use b.csv", {"dataset_ref": "b.csv"}), ("on a.csv, continue from acme/tone-v1", {"resume_from": "acme/tone-v1", "dataset_ref": "a.csv"}),
         ("a.csv, system prompt \"You are Bob.\"", {"system_prompt": "You are Bob.", "dataset_ref": "a.csv"}), ("a.csv, image acme/box:v1", {"dataset_ref": "a.csv"}), ("on https://example.com/a.jsonl", {"dataset_kind": "url"}),
+        ("w/ a.csv", {"dataset_ref": "a.csv"}), ("on a.csv, call https://example.com/hook", {"dataset_ref": "a.csv", "callback_url": "https://example.com/hook"}), ("like my previous run, with a.csv", {"dataset_ref": "a.csv", "resume_from": None}),
+        ("on a.csv, push the adapter to hf as acme/tone", {"output_name": "acme/tone", "resume_from": None}), ("on our public list a.csv", {"dataset_ref": "a.csv"}),
     ],
 )  # fmt: skip
 def test_literals(fields, words, wanted):
@@ -31,6 +33,13 @@ def test_described_data(read, words, hint):
     assert found.fields["dataset_kind"] == "described"
     assert hint in str(found.fields["dataset_hint"])
     assert "dataset" in found.must_confirm
+
+
+def test_a_base_model_to_start_from_is_no_adapter(fields):
+    found = fields("start from Qwen/Qwen3-4B, rows.csv")
+    assert (found["base_model_id"], found.get("resume_from")) == ("Qwen/Qwen3-4B", None)
+    found = fields("--model Qwen/Qwen3-4B --data rows.csv")
+    assert (found["base_model_id"], found["dataset_ref"]) == ("Qwen/Qwen3-4B", "rows.csv")
 
 
 def test_several_files_are_asked_about(read):
