@@ -32,23 +32,13 @@ def watch_to_end(
     service: "Service", job: "Job", output: Output, steps: "Steps | None" = None
 ) -> None:
     """Watch a job to its end and show how it ended; told with its steps, JSON is a line each."""
-    from podtune.app import delivered, eight_steps
-    from podtune.cli import job_view, watch_view
+    from podtune.app import delivered
+    from podtune.cli import job_view
     from podtune.core.errors import failure_of
     from podtune.core.states import Outcome
 
     try:
-        if output is Output.HUMAN:
-            if not job.is_rented:
-                say_amiss(service)
-            for other in service.before(job):
-                err().print(f"[dim]waits for {other.id}; podtune watch {other.id}[/]")
-            if steps is None:
-                watch_view.watch(err(), service.follow(job.id))
-            else:
-                watch_view.watch(steps.console, eight_steps.follow(service, job), steps.tell)
-        elif steps is not None:
-            steps.tell_all(eight_steps.follow(service, job))
+        _draw(service, job, output, steps)
         ended = service.wait(job.id)
     except KeyboardInterrupt:
         _say_left(service, job)
@@ -80,6 +70,25 @@ def watch_to_end(
         return
     artifact = service.folder(ended).artifact
     job_view.render_end(out(), ended, service.folded(ended), artifact, standing, called)
+
+
+def _draw(service: "Service", job: "Job", output: Output, steps: "Steps | None") -> None:
+    """What is seen of a job until it has ended; for programs only its steps, where they are told."""
+    from podtune.app import eight_steps
+    from podtune.cli import watch_view
+
+    if output is Output.JSON:
+        if steps is not None:
+            steps.tell_all(eight_steps.follow(service, job))
+        return
+    if not job.is_rented:
+        say_amiss(service)
+    for other in service.before(job):
+        err().print(f"[dim]waits for {other.id}; podtune watch {other.id}[/]")
+    if steps is None:
+        watch_view.watch(err(), service.follow(job.id))
+    else:
+        watch_view.watch(steps.console, eight_steps.follow(service, job), steps.tell)
 
 
 def _say_left(service: "Service", job: "Job") -> None:
