@@ -64,7 +64,7 @@ def plan(request: TrainingRequest, target: Target, settings: Settings) -> Plan:
     stated = {**request.stated, "where.on": str(Place.LOCAL), "where.gpu": "auto"}
     for path in [p for p in stated if p.startswith("where.") and p not in _KEPT]:
         del stated[path]
-    here = TrainingRequest(stated=stated, minutes=request.minutes)
+    here = request.model_copy(update={"stated": stated})
     spec, notes = resolve(here)
     given = planner.gather(here, spec, notes, settings)
     machine = device(target)

@@ -215,6 +215,13 @@ def _is_told(note: FieldNote) -> bool:
     return note.origin is Origin.STATED or (note.value is not None and note.path in SHOWN)
 
 
+def reason(note: FieldNote) -> str:
+    """Why a field has its value: the words it was read from, the reason it was assumed for, or both."""
+    said = f'you said: "{note.quote}"' if note.quote else ""
+    why = note.why if note.origin is Origin.ASSUMED else ""
+    return "; ".join(part for part in (said, why) if part)
+
+
 def shown_value(value: object) -> str:
     """A field's value as a person reads it; paths relative to here where that is shorter."""
     if isinstance(value, dict):

@@ -103,7 +103,7 @@ def gather(
         packable=model_facts.keeps_documents_apart(facts, kernels),
         reached_speeds=speed.reached(settings.speed),
         minutes=request.minutes,
-        warnings=tuple(data.warnings),
+        warnings=(*request.told, *data.warnings),
     )
 
 

@@ -66,6 +66,7 @@ def _fields(notes: Iterable[FieldNote], *, all_fields: bool) -> Table:
     for note in plan_words.told_fields(notes, all_fields=all_fields):
         stated = note.origin is Origin.STATED
         origin = "[green]stated[/]" if stated else "[dim]assumed[/]"
-        why = "" if stated else f"[dim]{plain(note.why)}[/]"
+        told = plan_words.reason(note)
+        why = f"[dim]{plain(told)}[/]" if told else ""
         table.add_row(note.path, plain(plan_words.shown_value(note.value)), origin, why)
     return table

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from podtune.core.dataset import DatasetReport
 from podtune.core.offer import Offer
+from podtune.core.request import MAX_QUOTE
 from podtune.core.spec import CALLBACK, TrainingSpec
 
 
@@ -34,6 +35,8 @@ class FieldNote(_Part):
     value: object
     origin: Origin
     why: str
+    quote: str | None = Field(default=None, max_length=MAX_QUOTE, exclude_if=lambda v: v is None)
+    """The words it was read from, where it was asked for in words."""
 
 
 class Device(_Part):
@@ -286,10 +289,12 @@ class Plan(_Part):
     def digest(self) -> str:
         """sha256 of the canonical plan.
 
-        The speed estimate, the notes, and when and from where prices were read are left out: they
-        change nothing that runs.
+        The speed estimate, the notes, quoted words, and when and from where prices were read are left
+        out: they change nothing that runs.
         """
-        body = self.model_dump(mode="json", exclude={"time", "warnings"})
+        body = self.model_dump(
+            mode="json", exclude={"time": True, "warnings": True, "fields": {"__all__": {"quote"}}}
+        )
         for rung in body["price"]["ladder"] if self.price else ():
             del rung["offer"]["fetched_at"], rung["offer"]["is_snapshot"]
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

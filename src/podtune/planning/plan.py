@@ -295,7 +295,9 @@ def _notes(
         known = notes[path]
         why = values[path].why if path in values else known.why
         origin = Origin.ASSUMED if path in values else known.origin
-        complete.append(FieldNote(path=path, value=value, origin=origin, why=why))
+        complete.append(
+            known.model_copy(update={"path": path, "value": value, "origin": origin, "why": why})
+        )
     return tuple(complete)
 
 
