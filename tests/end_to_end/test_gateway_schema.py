@@ -14,6 +14,7 @@ SECONDS = 90
 """What all of it may take; a request takes milliseconds, and there are as many as `EXAMPLES` says."""
 EXAMPLES = 6
 """For each operation, besides those that cover every bound of every parameter."""
+# One worker: two of schemathesis 4.32 share hypothesis' caches without a lock, and fail by themselves now and then.
 CHECKS = (
     "not_a_server_error", "response_schema_conformance", "status_code_conformance",
     "content_type_conformance",
@@ -40,7 +41,7 @@ def test_every_answer_is_one_that_the_document_knows(gateway, tmp_path):
         [
             program, "run", f"{gateway.url}/openapi.json", "--checks", ",".join(CHECKS),
             "--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing", "--seed", "7",
-            "--request-timeout", "20", "--no-color", "--max-failures", "20", "--workers", "2",
+            "--request-timeout", "20", "--no-color", "--max-failures", "20", "--workers", "1",
             "-H", f"Authorization: Bearer {key}",
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False,

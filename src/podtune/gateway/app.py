@@ -22,7 +22,7 @@ from podtune.app.service import Service
 from podtune.app.settings import Settings
 from podtune.app.submissions import Submissions
 from podtune.app.tending import Tending
-from podtune.gateway import document, errors, operations, training
+from podtune.gateway import document, errors, operations, plans, training
 from podtune.gateway.bounds import Bounds
 from podtune.gateway.dashboard import routes as dashboard
 from podtune.gateway.doors import Doors, Doorway
@@ -68,7 +68,13 @@ def create_app(
         ],
     )
     app.state.parts = parts
-    for routes in (operations.router, training.router, openai.router, dashboard.router):
+    for routes in (
+        operations.router,
+        training.router,
+        plans.router,
+        openai.router,
+        dashboard.router,
+    ):
         app.include_router(routes)
     errors.install(app, page)
     document.install(app)

@@ -44,6 +44,7 @@ def principal(
     found = _known(request, parts, bearer)
     request.state.key_id = found.key_id
     request.state.is_let_in = True
+    request.state.may_approve = found.may(Scope.APPROVE)
     request.state.caller = caller_name(request, found)
     parts.rates.request(request.state.caller)
     return found
@@ -145,6 +146,25 @@ Canceller = Annotated[Desk, Depends(_desk(Scope.CANCEL))]
 """The desk of a caller who may cancel."""
 Administrator = Annotated[Desk, Depends(_desk(Scope.ADMIN))]
 """The desk of a caller who may do everything, of every tenant."""
+
+
+async def approver(found: Annotated[Principal, Depends(principal)]) -> Principal:
+    """Who may let dear plans of agents start.
+
+    Raises:
+        ForbiddenError: this caller may not.
+    """
+    if not found.may(Scope.APPROVE):
+        raise ForbiddenError(
+            "this key may not approve",
+            code="scope_missing",
+            hint="podtune keys create NAME --scope approve, for a person",
+        )
+    return found
+
+
+Approver = Annotated[Principal, Depends(approver)]
+"""A caller who may agree to plans of others."""
 
 
 def submit_counted(request: Request, desk: Submitter) -> None:

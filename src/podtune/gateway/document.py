@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from podtune.gateway.errors import OPENAI_PATHS, ErrorBody, OpenAIErrorBody
+from podtune.gateway.errors import ErrorBody, OpenAIErrorBody, is_openai
 
 ALWAYS: Final = (400, 408, 413, 421, 429, 431, 500, 503)
 """What the layers before the routes may answer, and a job store that is out of order."""
@@ -25,9 +25,10 @@ _FOREIGN: Final = "HTTPValidationError"
 DESCRIPTION: Final = """
 Train adapters over HTTP: `POST /training/submit`, then `GET /training/status/{external_job_id}` until its
 `status` is `completed` or `failed`; a `callback_url` is told of the outcome once, signed by Standard Webhooks.
-`/v1/` speaks the hosted fine-tuning API.
+`/v1/` speaks the hosted fine-tuning API. Agents ask `POST /v1/plans` for a plan with its price, and start it with
+the token that comes with it.
 
-Every error is `{"error": {"code", "message", "hint", "context"}}`; `code` is stable. Under `/v1/` it is
+Every error is `{"error": {"code", "message", "hint", "context"}}`; `code` is stable. Under `/v1/`, plans apart, it is
 `{"error": {"message", "type", "param", "code"}}`.
 """
 
@@ -73,11 +74,11 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     told: dict[str, Any] = operation.setdefault("responses", {})
     if _FOREIGN in str(told.get("422")):
         del told["422"]
-    is_openai = path.startswith(OPENAI_PATHS)
-    model = OpenAIErrorBody if is_openai else ErrorBody
+    hosted = is_openai(path)
+    model = OpenAIErrorBody if hosted else ErrorBody
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     of_keys = OF_KEYS if operation.get("security") else ()
-    for status in (*ALWAYS, *of_keys, *(OF_OPENAI if is_openai else ())):
+    for status in (*ALWAYS, *of_keys, *(OF_OPENAI if hosted else ())):
         told.setdefault(
             str(status),
             {

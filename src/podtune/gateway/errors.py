@@ -29,6 +29,8 @@ log = logging.getLogger("podtune.gateway")
 MACHINE_PATHS: Final = ("/v1/", "/training/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 """Where programs ask: an error there is JSON, whatever the Accept header says."""
 OPENAI_PATHS: Final = "/v1/"
+OUR_PATHS: Final = "/v1/plans"
+"""Below it and ours all the same: errors there have our form."""
 
 Page = Callable[[Request, PodtuneError, int], Response]
 """Makes an error's page for a browser."""
@@ -131,7 +133,7 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """Every error's body outside `/v1/`."""
+    """Every error's body outside `/v1/`, and of `/v1/plans`."""
 
     error: ErrorDetail
 
@@ -209,13 +211,22 @@ def status_for(request: Request, error: PodtuneError) -> int:
     return 503 if status == 401 and getattr(request.state, "is_let_in", False) else status
 
 
+def is_openai(path: str) -> bool:
+    """Whether errors at a path have the fine-tuning API's form.
+
+    >>> is_openai("/v1/files"), is_openai("/v1/plans"), is_openai("/v1/plans/submit"), is_openai("/jobs")
+    (True, False, False, False)
+    """
+    return path.startswith(OPENAI_PATHS) and not f"{path}/".startswith(f"{OUR_PATHS}/")
+
+
 def response_of(request: Request, error: PodtuneError, page: Page | None = None) -> Response:
     """An error as the caller reads it."""
     status = status_for(request, error)
     if page is not None and _wants_page(request):
         response = page(request, error, status)
     else:
-        body = openai_body if request.url.path.startswith(OPENAI_PATHS) else our_body
+        body = openai_body if is_openai(request.url.path) else our_body
         response = JSONResponse(body(error, status), status_code=status)
     response.headers.update(_headers(request, error, status))
     return response
@@ -264,7 +275,7 @@ def _headers(request: Request, error: PodtuneError, status: int) -> dict[str, st
     headers = dict(error.headers()) if isinstance(error, HttpError) else {}
     if isinstance(error, CredentialsError) and status == 401:
         headers["www-authenticate"] = "Bearer"
-    if status == 409 and request.url.path.startswith(OPENAI_PATHS):
+    if status == 409 and is_openai(request.url.path):
         # The SDK repeats a 409 on its own; the answer would be the same.
         headers["x-should-retry"] = "false"
     return headers

@@ -133,6 +133,19 @@ def read_spec_file(path: Path) -> dict[str, object]:
     return stated
 
 
+def stated_of(sections: Mapping[str, object]) -> dict[str, object]:
+    """A spec by sections, as programs send it -> stated fields.
+
+    Raises:
+        SpecError: unknown fields, with the nearest known one.
+    """
+    stated = _flat(sections)
+    if isinstance(stated.get("base_model"), str):
+        stated["base_model.name"] = stated.pop("base_model")
+    refuse_unknown(stated)
+    return stated
+
+
 def refuse_unknown(stated: Mapping[str, object]) -> None:
     """Raise on paths the spec does not have, naming the nearest.
 

@@ -5,6 +5,7 @@ import json
 import jsonschema
 import pytest
 
+from podtune.gateway.errors import is_openai
 from podtune.gateway.training_form import EXAMPLE
 
 
@@ -26,9 +27,21 @@ def test_every_route_is_described_and_has_its_errors(document):
         assert {"400", "413", "429", "500", "503"} <= set(told), path
         if operation.get("security"):
             assert {"401", "403"} <= set(told), path
-        model = "OpenAIErrorBody" if path.startswith("/v1/") else "ErrorBody"
+        model = "OpenAIErrorBody" if is_openai(path) else "ErrorBody"
         if path != "/readyz":
             assert model in json.dumps(told["503"]), path
+
+
+def test_plans_are_described_with_bodies_that_fit(document):
+    told = {path: item for path, item in document["paths"].items() if path.startswith("/v1/plans")}
+    assert {path: set(item) for path, item in told.items()} == {
+        "/v1/plans": {"post"}, "/v1/plans/submit": {"post"}, "/v1/plans/{approval_id}": {"get"},
+    }  # fmt: skip
+    for path in ("/v1/plans", "/v1/plans/submit"):
+        body = told[path]["post"]["requestBody"]["content"]["application/json"]
+        jsonschema.validate(body["example"], body["schema"])
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(body["example"] | {"more": 1}, body["schema"])
 
 
 def test_pages_are_not_part_of_it(document):

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from typing import Final
+from typing import Any, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Response
@@ -177,21 +177,23 @@ def _form(
 def show(request: Request, typed: Typed, plan: Plan, name: str) -> Response:
     """A plan's page: all of it, and what starts it. `name` is of the file that was brought."""
     source = name or plan_words.shown_value(plan.spec.data.source)
-    return pages.page(
-        request,
-        "plan.html.jinja",
-        typed=typed,
-        source=source,
-        plan=plan,
-        lines=list(plan_words.lines(plan)),
-        fields=[
+    values = values_of(plan, source)
+    return pages.page(request, "plan.html.jinja", typed=typed, once=random_word(24), **values)
+
+
+def values_of(plan: Plan, source: str) -> dict[str, Any]:
+    """What a page shows of a plan; `source` is how its data is called there."""
+    return {
+        "source": source,
+        "plan": plan,
+        "lines": list(plan_words.lines(plan)),
+        "fields": [
             (note, source if note.path == "data.source" else plan_words.shown_value(note.value))
             for note in plan_words.told_fields(plan.fields)
         ],
-        rungs=plan.price.ladder[:RUNGS_SHOWN] if plan.price else (),
-        memory=_memory(plan),
-        once=random_word(24),
-    )
+        "rungs": plan.price.ladder[:RUNGS_SHOWN] if plan.price else (),
+        "memory": _memory(plan),
+    }
 
 
 def _memory(plan: Plan) -> float:

@@ -48,6 +48,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **values: A
         path=request.url.path,
         theme=theme if theme in THEMES else "",
         is_locked=_is_locked(request),
+        may_approve=getattr(request.state, "may_approve", False),
         **values,
     )
     return HTMLResponse(text, status_code=status_code, headers=dict(HEADERS))

@@ -13,6 +13,7 @@ from podtune.core.errors import NotFoundError
 from podtune.gateway import packing
 from podtune.gateway.callers import Reader
 from podtune.gateway.dashboard import (
+    approval_routes,
     asking_routes,
     assets,
     curves,
@@ -27,6 +28,7 @@ from podtune.gateway.sse import stream
 router: Final = APIRouter(include_in_schema=False)
 router.include_router(asking_routes.router)
 router.include_router(session_routes.router)
+router.include_router(approval_routes.router)
 error_page: Final = pages.error_page
 """What `create_app` shows a browser for an error."""
 

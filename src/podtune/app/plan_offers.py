@@ -1,0 +1,178 @@
+"""What a program wishes to have trained -> a plan with a token for it, or the questions that are open.
+
+A wish is a sentence or fields of the spec; either is planned at the caller's desk, under its ceilings. Callers of a
+shared face have no workspace: they name addresses, or files that they uploaded (`file-...`).
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple, cast
+
+from podtune.app.desk import Desk
+from podtune.app.plan_tickets import KIND, PlanTickets, Ticket
+from podtune.app.settings import Settings
+from podtune.core.errors import DatasetError, PodtuneError, SpecError
+from podtune.core.plan import Plan
+from podtune.core.request import TrainingRequest
+from podtune.intake.resolve import refuse_unknown
+
+SOURCES: Final = ("data.source", "data.validation_source")
+UPLOADED: Final = "file-"
+"""How the id of an uploaded file begins."""
+_UPLOAD: Final = "upload://"
+"""Before such an id where an address is meant to stand."""
+_ROLES: Final = {"prompt_column": "columns.prompt", "response_column": "columns.completion"}
+
+FindFile = Callable[[str], Path]
+"""Where an uploaded file of the caller's is, by its id."""
+
+
+class Wish(NamedTuple):
+    """What somebody wants; a sentence, or fields."""
+
+    sentence: str | None
+    stated: Mapping[str, object]
+    """Spec path -> value."""
+    answers: Mapping[str, object]
+    """Field of a question -> what was answered."""
+    minutes: float | None = None
+
+
+class OpenChoice(NamedTuple):
+    """One thing that may be meant."""
+
+    value: str
+    label: str
+    why: str
+
+
+class OpenQuestion(NamedTuple):
+    """Something that was not said."""
+
+    field: str
+    """To answer it under."""
+    text: str
+    options: tuple[OpenChoice, ...]
+    must: bool
+    """Whether there is no plan before it is answered."""
+
+
+class Offered(NamedTuple):
+    """What comes of a wish."""
+
+    plan: Plan | None
+    ticket: Ticket | None
+    """None while a question is open, and where no more than an estimate was asked for."""
+    questions: tuple[OpenQuestion, ...]
+    intent: str
+    """`train`, or `estimate`."""
+    uploads: Mapping[str, str]
+    """Path of a file here -> the id that the caller knows it by."""
+
+
+class Offers:
+    """Makes offers at one caller's desk."""
+
+    def __init__(self, desk: Desk, tickets: PlanTickets, find_file: FindFile) -> None:
+        """`find_file` finds what the caller uploaded."""
+        self._desk, self._tickets, self._find = desk, tickets, find_file
+        self._uploads: dict[str, str] = {}
+        self._planned = TrainingRequest()
+
+    @property
+    def settings(self) -> Settings:
+        """Of this installation."""
+        return self._desk.service.settings
+
+    def offer(self, wish: Wish) -> Offered:
+        """A plan and its token, or what is open.
+
+        Raises:
+            SpecError: it states what there is not, or asks for no training (`no_training`).
+            PodtuneError: as `Desk.plan`.
+        """
+        return self._of_words(wish) if wish.sentence is not None else self._of_fields(wish)
+
+    def plan(self, request: TrainingRequest) -> Plan:
+        """A plan at the caller's desk; uploaded files are put in the place of their ids.
+
+        Raises:
+            PodtuneError: as `Desk.plan`; there is no such file.
+        """
+        stated = dict(request.stated)
+        for path in SOURCES:
+            named = str(stated.get(path, "")).removeprefix(_UPLOAD)
+            if named.startswith(UPLOADED):
+                found = str(self._find(named))
+                self._uploads[found], stated[path] = named, found
+        self._planned = request.model_copy(update={"stated": stated})
+        return self._desk.plan(self._planned)
+
+    def _of_fields(self, wish: Wish) -> Offered:
+        stated = {**wish.stated, **wish.answers}
+        refuse_unknown(stated)
+        try:
+            plan = self.plan(TrainingRequest(stated=stated, minutes=wish.minutes))
+        except (SpecError, DatasetError) as error:
+            question = question_of(error)
+            if question is None:
+                raise
+            return Offered(None, None, (question,), "train", {})
+        return self._issued(plan, (), "train")
+
+    def _of_words(self, wish: Wish) -> Offered:
+        from podtune.app.asking import Asking
+
+        answers = {
+            name: f"{_UPLOAD}{text}" if text.startswith(UPLOADED) else text
+            for name, text in ((name, str(value)) for name, value in wish.answers.items())
+        }
+        asked = Asking(self, None).begin(wish.sentence or "", answers)
+        questions = tuple(
+            OpenQuestion(
+                one.field,
+                one.text,
+                tuple(OpenChoice(o.value, o.label, o.why) for o in one.options),
+                one.must,
+            )
+            for one in asked.questions
+        )
+        if asked.plan is None or asked.must:
+            if not asked.must:
+                raise SpecError(
+                    f"this asks for no training but for {asked.intent!r}",
+                    code="no_training",
+                    hint="say what is to be trained on which data; the other routes show and end jobs",
+                )
+            return Offered(None, None, questions, asked.intent, {})
+        return self._issued(asked.plan, questions, asked.intent)
+
+    def _issued(self, plan: Plan, questions: tuple[OpenQuestion, ...], intent: str) -> Offered:
+        ticket = None
+        if intent != "estimate":
+            ticket = self._tickets.issue(plan, self._planned, self._desk.principal, kind=KIND)
+        return Offered(plan, ticket, questions, intent, dict(self._uploads))
+
+
+def question_of(error: PodtuneError) -> OpenQuestion | None:
+    """What a plan lacks that somebody can say, by spec path; None where the error is another."""
+    context = error.context
+    if error.code == "choice_needed":
+        name, others = str(context["choice"]), context["others"]
+        values = [str(context["taken"]), *_texts(others)]
+        return _open(f"data.{_ROLES.get(name, name)}", error.message, values, "")
+    if error.code == "model_needed" and "suggested_model" in context:
+        return _open(
+            "base_model.name", error.message, [str(context["suggested_model"])], "suggested"
+        )
+    if error.code == "budget_needed":
+        return _open("where.max_usd", error.message, [str(context["suggested_usd"])], "suggested")
+    return None
+
+
+def _open(path: str, text: str, values: list[str], why: str) -> OpenQuestion:
+    return OpenQuestion(path, text, tuple(OpenChoice(v, v, why) for v in values), must=True)
+
+
+def _texts(values: object) -> list[str]:
+    return [str(v) for v in cast("list[object]", values)] if isinstance(values, list) else []
