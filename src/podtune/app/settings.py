@@ -31,6 +31,7 @@ VENDOR_KEYS: Final = (
     "SUPABASE_URL",
     "SUPABASE_SERVICE_ROLE_KEY",
     "OPENAI_API_KEY",
+    "PODTUNE_LLM_API_KEY",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
 )
@@ -41,6 +42,7 @@ ENVIRONMENT_ONLY: Final = {
     "so that several processes and hosts share it; without it `podtune.db` in the home.",
     "PODTUNE_REGISTRY_USER": "With PODTUNE_REGISTRY_PASSWORD: the login of the registry that holds a private worker "
     "image. `podtune runpod deploy` stores both at RunPod under the endpoint's name, once.",
+    "PODTUNE_LLM_API_KEY": "The key of PODTUNE_LLM_MODEL's endpoint, where it wants one; no other key is ever sent there.",
     "PODTUNE_REGISTRY_PASSWORD": "See PODTUNE_REGISTRY_USER; an access token that may only read is enough.",
     "PODTUNE_WEBHOOK_SECRET": "What callbacks are signed with: `whsec_` and base64 of 24 to 64 bytes; two with a "
     "space between them while receivers change over. Without it `podtune callbacks secret` shows this "
@@ -116,6 +118,14 @@ class Settings(Limits):
     data_places: str = ""
     """Folders that `podtune ask` looks in for data beside the working folder, with their whole paths and `:` between
     them: `/srv/exports:/home/ana/data`. Nothing outside of these is looked at."""
+    llm_model: str = ""
+    """A language model that reads requests in words beside podtune's own grammar, such as `qwen3:8b`, or
+    `anthropic:` and the name of one of Anthropic's. It is shown the words alone, keys and passwords hidden, and
+    decides nothing (extra `llm`). Without it nothing leaves this machine."""
+    llm_base_url: str = ""
+    """Its OpenAI-compatible address, such as `http://127.0.0.1:11434/v1`; http for this machine only."""
+    llm_timeout_s: int = Field(default=20, ge=1, le=300)
+    """Seconds it may take; then the request is read without it."""
     preparations: int = Field(default=2, ge=1, le=32)
     """Submissions that the gateway fetches and plans at once; further ones wait."""
     s3_bucket: str = ""
@@ -271,6 +281,12 @@ def webhook_secrets() -> tuple[SecretStr, ...]:
     """What callbacks are signed with, as the operator set it; empty where it is not set."""
     given = os.environ.get("PODTUNE_WEBHOOK_SECRET") or ""
     return tuple(SecretStr(secret) for secret in given.split())
+
+
+def llm_key() -> SecretStr | None:
+    """The key of the language model that reads requests; None where it wants none."""
+    value = os.environ.get("PODTUNE_LLM_API_KEY")
+    return SecretStr(value) if value else None
 
 
 def runpod_access() -> RunPodAccess:

@@ -96,14 +96,23 @@ def parse(request: str, now: datetime | None = None) -> ParsedRequest:
         )
     plain = normalise.normalise(request)
     masked, has_secret = secrets.mask(plain.text)
-    local = now or utc_now().astimezone().replace(tzinfo=None)
-    document, models, found_cards = _document(masked, local)
+    document, models, found_cards = _document(masked, local_now(now))
     parsed = _read(document, models, found_cards)
     flags = set(parsed.flags)
     flags |= {"secret_in_request"} if has_secret else set()
     flags |= {"suspicious_unicode"} if plain.is_suspicious else set()
     spans = {f: Span(plain.origin(s.start), plain.origin(s.end)) for f, s in parsed.spans.items()}
     return parsed._replace(flags=sorted(flags), spans=spans)
+
+
+def local_now(now: datetime | None) -> datetime:
+    """The local time that `tomorrow` counts from: the machine's where none is given."""
+    return now or utc_now().astimezone().replace(tzinfo=None)
+
+
+def documented(masked: str, now: datetime) -> Document:
+    """A text whose secrets are masked, as the readers of single fields see it."""
+    return _document(masked, now)[0]
 
 
 def _document(masked: str, now: datetime) -> tuple[Document, list[names.Model], list[cards.Card]]:
