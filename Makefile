@@ -106,8 +106,8 @@ lock: $(VENV)/bin/python
 	$(COMPILE) pyproject.toml --extra train -c requirements/train.lock $(LEFT_TO_IMAGE) --quiet -o requirements/pod.lock
 	$(COMPILE) runpod-worker/requirements.txt -c requirements/train.lock $(LEFT_TO_IMAGE) --upgrade --quiet -o requirements/serverless.lock
 	$(COMPILE) requirements/serverless-gpu.in --no-deps --quiet -o requirements/serverless-gpu.lock
-	$(COMPILE) pyproject.toml --extra train --extra files --extra postgres --extra serve --group build --group dev -c requirements/train.lock -c requirements/serverless.lock --upgrade --quiet -o requirements/dev.lock
-	$(COMPILE) pyproject.toml --extra files --extra postgres --extra serve -c requirements/dev.lock --quiet -o requirements/gateway.lock
+	$(COMPILE) pyproject.toml --extra train --extra files --extra postgres --extra serve --extra mcp --extra llm --group build --group dev -c requirements/train.lock -c requirements/serverless.lock --upgrade --quiet -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra files --extra postgres --extra serve --extra mcp -c requirements/dev.lock --quiet -o requirements/gateway.lock
 	$(COMPILE) requirements/base-model.in --no-deps --quiet -o requirements/base-model.lock
 
 clean:

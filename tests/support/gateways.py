@@ -19,6 +19,7 @@ from podtune.app.settings import Settings
 from podtune.app.tending import Tending
 from podtune.core.access import Scope
 from podtune.gateway import logging as gateway_logging
+from podtune.gateway.agents import Agents
 from podtune.gateway.app import create_app
 from podtune.gateway.server import Server, address_of, listening
 from podtune.workflow.store import JobStore
@@ -42,17 +43,20 @@ class Idle:
 class Gateway:
     """Serves until closed, its jobs driven by nobody; use as a context manager."""
 
-    def __init__(self, settings: Settings, *, is_exposed: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, is_exposed: bool = False, agents: Agents | None = None
+    ) -> None:
         """Start serving.
 
         Args:
             settings: Of a home, which is made.
             is_exposed: Have it behave as beyond loopback.
+            agents: What answers at `/mcp`.
         """
         settings.home.mkdir(parents=True, exist_ok=True)
         self.settings = settings
         self.service = Service(settings, Tending(settings, keeper=Idle))
-        self.app = create_app(settings, service=self.service, is_exposed=is_exposed)
+        self.app = create_app(settings, service=self.service, is_exposed=is_exposed, agents=agents)
         self.log = io.StringIO()
         self._logging = ExitStack()
         self._logging.enter_context(logging_restored())

@@ -23,6 +23,7 @@ from podtune.app.settings import Settings
 from podtune.app.submissions import Submissions
 from podtune.app.tending import Tending
 from podtune.gateway import document, errors, operations, plans, training
+from podtune.gateway.agents import Agents, Mounted
 from podtune.gateway.bounds import Bounds
 from podtune.gateway.dashboard import routes as dashboard
 from podtune.gateway.doors import Doors, Doorway
@@ -38,7 +39,11 @@ log = logging.getLogger("podtune.gateway")
 
 
 def create_app(
-    settings: Settings, *, service: Service | None = None, is_exposed: bool = False
+    settings: Settings,
+    *,
+    service: Service | None = None,
+    is_exposed: bool = False,
+    agents: Agents | None = None,
 ) -> FastAPI:
     """The gateway of one home.
 
@@ -47,11 +52,13 @@ def create_app(
         service: To use and not to close; by default one of its own.
         is_exposed: Whether it listens beyond loopback: then nobody comes in without a key, whatever happens
             to the keys.
+        agents: What answers at `/mcp`; nothing does without it.
 
     Raises:
         StateError: the home or its job store cannot be used.
     """
     parts = _parts(settings, service, is_exposed=is_exposed)
+    mounted = Mounted(agents) if agents is not None else None
     page = getattr(dashboard, "error_page", None)
     app = FastAPI(
         title="podtune",
@@ -60,7 +67,7 @@ def create_app(
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
         openapi_url=None,  # `operations` serves it
-        lifespan=_alive(parts, closes=service is None),
+        lifespan=_alive(parts, mounted, closes=service is None),
         middleware=[
             Middleware(Guard, figures=parts.figures, page=page),
             Middleware(Doorway, doors=parts.doors),
@@ -76,6 +83,8 @@ def create_app(
         dashboard.router,
     ):
         app.include_router(routes)
+    if mounted is not None:
+        app.router.routes.append(mounted.route)
     errors.install(app, page)
     document.install(app)
     return app
@@ -103,7 +112,7 @@ def _parts(settings: Settings, service: Service | None, *, is_exposed: bool) -> 
     )
 
 
-def _alive(parts: Parts, *, closes: bool):  # noqa: ANN202 - FastAPI's own type is a callable of it
+def _alive(parts: Parts, mounted: Mounted | None, *, closes: bool):  # noqa: ANN202 - FastAPI's own type is a callable of it
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         if words := await to_thread.run_sync(
@@ -112,7 +121,8 @@ def _alive(parts: Parts, *, closes: bool):  # noqa: ANN202 - FastAPI's own type 
             log.warning("%s", words)
         parts.tending.begin(parts.service.store(), parts.submissions.recover)
         try:
-            yield
+            async with _served(mounted, parts):
+                yield
         finally:
             parts.closing.set()
             await to_thread.run_sync(parts.tending.end)
@@ -121,3 +131,17 @@ def _alive(parts: Parts, *, closes: bool):  # noqa: ANN202 - FastAPI's own type 
                 await to_thread.run_sync(parts.service.close)
 
     return lifespan
+
+
+@asynccontextmanager
+async def _served(mounted: Mounted | None, parts: Parts) -> AsyncGenerator[None]:
+    """While the face for agents is served, where there is one."""
+    if mounted is None:
+        yield
+        return
+    async with mounted.agents.serving(parts.submissions, mounted.door, parts.closing) as inner:
+        mounted.inner = inner
+        try:
+            yield
+        finally:
+            mounted.inner = None

@@ -25,6 +25,7 @@ from podtune.app.service import Service
 from podtune.app.settings import Settings
 from podtune.app.tending import Tending
 from podtune.core.errors import ConflictError, CredentialsError, SpecError
+from podtune.gateway.agents import Agents
 from podtune.gateway.app import create_app
 from podtune.gateway.bounds import HEADER_BYTES, TARGET_BYTES
 from podtune.gateway.parts import Parts
@@ -132,7 +133,14 @@ def config_of(app: FastAPI) -> uvicorn.Config:
     )
 
 
-def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    *,
+    agents: Agents | None = None,
+) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
@@ -140,6 +148,7 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]
         host: Where it listens: `127.0.0.1`, or an address of this machine once there is a key.
         port: 0 lets the system choose.
         ready: Called with the dashboard's address once it listens.
+        agents: What answers at `/mcp`.
 
     Raises:
         CredentialsError: it would listen beyond loopback, and there is no key.
@@ -155,7 +164,7 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]
                 code="keys_needed",
                 hint="podtune keys create NAME --scope submit --scope read --scope cancel",
             )
-        app = create_app(settings, service=service, is_exposed=is_exposed)
+        app = create_app(settings, service=service, is_exposed=is_exposed, agents=agents)
         with listening(host, port) as bound:
             ready(address_of(bound))
             Server(app).run(sockets=[bound])

@@ -1,0 +1,1 @@
+"""The Model Context Protocol: podtune's verbs as tools, for agents. Parses nothing, decides nothing."""

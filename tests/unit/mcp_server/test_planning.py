@@ -1,0 +1,123 @@
+import json
+
+import pytest
+
+from podtune.core.access import Scope
+from podtune.mcp_server.planning import stated_of
+from support import desks, homes
+from support.agents import Door
+
+FIELDS = {"data.source": "tickets.jsonl", "base_model": "model"}
+"""As an agent names them; `conftest` has them in the workspace."""
+
+
+def test_a_plan_shows_everything_and_starts_nothing(host, planned, work):
+    assert planned["state"] == "ready"
+    assert planned["token"].startswith("ptp_")
+    assert (planned["cost_usd"], planned["ceiling_usd"]) == (0.0, None)
+    assert {"data", "model", "training", "time", "cost"} <= {
+        line["about"] for line in planned["summary"]
+    }
+    by_path = {line["path"]: line for line in planned["fields"]}
+    assert by_path["data.source"]["value"] == str(work / "tickets.jsonl")
+    assert by_path["data.source"]["origin"] == "stated"
+    assert by_path["training.epochs"]["origin"] == "assumed"
+    assert by_path["training.epochs"]["why"]
+    assert "after a yes" in planned["next"]
+    assert host.told("jobs")["jobs"] == []
+
+
+def test_no_row_is_in_a_plan(planned):
+    assert "hold button" not in json.dumps(planned)
+
+
+def test_submit_takes_the_token_alone_and_the_same_token_is_the_same_job(host, planned):
+    first = host.told("submit", token=planned["token"])
+    again = host.told("submit", token=planned["token"])
+    assert (first["state"], first["is_repetition"]) == ("accepted", False)
+    assert (again["job_id"], again["is_repetition"]) == (first["job_id"], True)
+    assert len(host.told("jobs")["jobs"]) == 1
+    tools = {tool.name: tool for tool in host.talk(lambda agent: agent.list_tools()).tools}
+    assert list(tools["submit"].input_schema["properties"]) == ["token"]
+
+
+def test_a_token_that_was_touched_buys_nothing(host, planned):
+    token = planned["token"]
+    other = token[:-1] + ("0" if token[-1] != "0" else "1")
+    for bad in (other, "ptp_x", token.upper()):
+        assert host.refusal("submit", token=bad)["code"] == "bad_plan_token"
+    assert host.told("jobs")["jobs"] == []
+
+
+def test_data_that_changed_since_is_not_trained_on(host, planned, work):
+    homes.data(work, 12)
+    refused = host.refusal("submit", token=planned["token"])
+    assert refused["code"] == "plan_changed"
+
+
+def test_either_words_or_fields(host):
+    for arguments in ({}, {"request": "x", "fields": FIELDS}):
+        assert host.refusal("plan", **arguments)["code"] == "no_request"
+    assert host.refusal("plan", fields={"base_model": "model"})["code"] == "no_source"
+
+
+def test_an_unknown_field_is_told_with_the_nearest_one(host):
+    refused = host.refusal("plan", fields={**FIELDS, "training.epoch": 2})
+    assert "training.epochs" in f"{refused['message']} {refused['hint']}"
+
+
+def test_a_paid_plan_needs_a_ceiling_that_the_operator_set(host):
+    paid = {**FIELDS, "where.on": "runpod", "where.max_usd": 3}
+    assert host.refusal("plan", fields=paid)["code"] == "ceiling_needed"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.source", "../secret.jsonl"), ("data.validation_source", "/etc/passwd"),
+        ("base_model", "../model"), ("base_model.name", "/"), ("deliver.to", "../out"),
+        ("deliver.to", "/tmp/out.tar.gz"),
+    ],
+)  # fmt: skip
+def test_no_path_leads_out_of_the_workspace(host, tmp_path, path, value):
+    homes.data(tmp_path, name="secret.jsonl")
+    homes.model(tmp_path / "model")
+    fields = {"data.source": "tickets.jsonl", path: value}
+    assert host.refusal("plan", fields=fields)["code"] == "outside_workspace"
+
+
+def test_a_section_may_be_given_whole():
+    assert stated_of({"data": {"source": "a"}, "training": {"epochs": 2}, "method": "sft"}) == {
+        "data.source": "a", "training.epochs": 2, "method": "sft",
+    }  # fmt: skip
+
+
+def test_a_tenant_plans_with_what_is_everybody_s(hosted, work):
+    host = hosted(door=Door(desks.tenant("acme")))
+    refused = host.refusal("plan", fields={"data.source": str(work / "tickets.jsonl")})
+    assert refused["code"] == "operator_only"
+
+
+def test_a_key_without_the_scope_plans_nothing(hosted):
+    host = hosted(door=Door(desks.tenant("acme", Scope.READ)))
+    fields = {"data.source": "https://x.example/a.jsonl", "base_model": "acme/tiny"}
+    assert host.refusal("plan", fields=fields)["code"] == "scope_missing"
+    assert host.refusal("submit", token="ptp_x")["code"] == "scope_missing"
+
+
+def test_a_token_of_one_caller_is_worth_nothing_to_another(hosted, host, planned):
+    other = hosted(door=Door(desks.tenant("acme")))
+    assert other.refusal("submit", token=planned["token"])["code"] == "bad_plan_token"
+
+
+def test_submits_are_counted_at_the_door(hosted):
+    door = Door(desks.tenant("acme"))
+    hosted(door=door).refusal("submit", token="ptp_x")
+    assert door.counted == 1
+
+
+def test_a_job_is_cancelled(host, planned):
+    job = host.told("submit", token=planned["token"])["job_id"]
+    assert host.told("cancel", job_id=job)["job_id"] == job
+    assert host.service.job(job).desired == "cancelled"
+    assert host.refusal("cancel", job_id="nothing")["code"] == "not_found"
