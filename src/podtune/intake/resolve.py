@@ -42,7 +42,7 @@ def resolve(request: TrainingRequest) -> Resolved:
         UnsupportedError: a known field asks for something that is not built yet.
     """
     stated = _with_columns(request.stated)
-    refuse_unknown(stated)
+    refuse_unknown({**stated, **request.quotes, **request.assumed})
     if "base_model" in stated:
         stated["base_model.name"] = stated.pop("base_model")
     complete = {"base_model.name": DEFAULT_BASE_MODEL, **stated}
@@ -56,17 +56,35 @@ def resolve(request: TrainingRequest) -> Resolved:
     refuse_contradictions(spec)
     refuse_bad_callback(spec)
     _refuse_unnamed_model(spec, stated)
-    why = {**WHY, **WHY_RENTED} if spec.where.on.is_rented else WHY
-    notes = {
-        path: FieldNote(
+    return Resolved(spec, _notes(spec, stated, request))
+
+
+def _notes(
+    spec: TrainingSpec, stated: Mapping[str, object], request: TrainingRequest
+) -> dict[str, FieldNote]:
+    """Whether each field was stated, why it is assumed if not, and the words it was read from."""
+    why = {**WHY, **WHY_RENTED} if spec.where.on.is_rented else dict(WHY)
+    why |= {_whole(path): reason for path, reason in request.assumed.items()}
+    chosen = {_whole(path) for path in request.assumed}
+    quotes = {_whole(path): words for path, words in request.quotes.items()}
+    notes: dict[str, FieldNote] = {}
+    for path, value in flatten(spec).items():
+        said = path in stated and path not in chosen
+        notes[path] = FieldNote(
             path=path,
             value=value,
-            origin=Origin.STATED if path in stated else Origin.ASSUMED,
-            why="you said so" if path in stated else why.get(path, ""),
+            origin=Origin.STATED if said else Origin.ASSUMED,
+            why="you said so" if said else why.get(path, ""),
+            quote=quotes.get(path),
         )
-        for path, value in flatten(spec).items()
-    }
-    return Resolved(spec, notes)
+    return notes
+
+
+def _whole(path: str) -> str:
+    """The field of the spec that a path belongs to."""
+    if path == "base_model":
+        return "base_model.name"
+    return "data.columns" if path.startswith(_COLUMNS) else path
 
 
 def _refuse_unnamed_model(spec: TrainingSpec, stated: Mapping[str, object]) -> None:
