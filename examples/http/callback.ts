@@ -1,6 +1,6 @@
 // Takes podtune's callbacks: checks the signature (Standard Webhooks) and tells each outcome once.
 //
-//   PODTUNE_WEBHOOK_SECRET=$(podtune callbacks secret) deno run -N -E callback.ts
+//   PODTUNE_WEBHOOK_SECRET=$(podtune callbacks secret --tenant app) deno run -N -E callback.ts
 
 import { HttpError, json, readBytes, serve, setting } from "../supabase/functions/_shared/http.ts";
 import { verify } from "../supabase/functions/_shared/webhooks.ts";

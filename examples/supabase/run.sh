@@ -69,8 +69,8 @@ echo "   $SUPABASE_URL"
 echo "2. podtune's gateway, and what drives its jobs"
 # Addresses of this machine are refused unless they are named here.
 export PODTUNE_EGRESS_HTTP=true PODTUNE_EGRESS_PRIVATE_HOSTS="${SUPABASE_URL#http://}"
-GPU_CLUSTER_API_KEY=$(podtune keys create application --scope submit --scope read --scope cancel 2>"$work/keys.log")
-PODTUNE_WEBHOOK_SECRET=$(podtune callbacks secret)
+GPU_CLUSTER_API_KEY=$(podtune keys create application --tenant application --scope submit --scope read --scope cancel 2>"$work/keys.log")
+PODTUNE_WEBHOOK_SECRET=$(podtune callbacks secret --tenant application)
 podtune drive >"$work/drive.log" 2>&1 &
 pids+=("$!")
 podtune serve --port 0 >"$work/gateway.out" 2>"$work/gateway.log" &

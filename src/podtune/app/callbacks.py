@@ -67,13 +67,18 @@ def check(spec: TrainingSpec, settings: Settings) -> None:
         _given_secrets()
 
 
-def secrets(home: Path) -> tuple[SecretStr, ...]:
-    """What callbacks are signed with, each giving a signature; the installation's own when none is set.
+def secrets(home: Path, tenant: str | None = None) -> tuple[SecretStr, ...]:
+    """What callbacks are signed with, each giving a signature.
+
+    Args:
+        home: Whose own secrets count where PODTUNE_WEBHOOK_SECRET sets none.
+        tenant: Whose jobs they tell of. Each has a secret of its own, so that none can sign what another
+            believes; None is this machine's own user.
 
     Raises:
         SpecError: code `bad_setting`: PODTUNE_WEBHOOK_SECRET holds no secret.
     """
-    return _given_secrets() or (_own_secret(home),)
+    return _given_secrets() or (_own_secret(home, tenant),)
 
 
 def announcer(
@@ -123,7 +128,7 @@ def sender(
 
     def send(message: Message) -> Answer:
         now = clock()
-        headers = signed(message, secrets(settings.home), now)
+        headers = signed(message, secrets(settings.home, message.tenant), now)
         client = connect(settings.egress_policy, limits=LIMITS)
         answered = client.post(message.url, message.body.encode(), headers)
         return Answer(answered.status, retry_after_s(answered.retry_after, now))
@@ -225,8 +230,9 @@ def _given_secrets() -> tuple[SecretStr, ...]:
     return given
 
 
-def _own_secret(home: Path) -> SecretStr:
-    raw = bytes.fromhex(signing_key(home).derive("callbacks"))
+def _own_secret(home: Path, tenant: str | None) -> SecretStr:
+    purpose = "callbacks" if tenant is None else f"callbacks of tenant {tenant}"
+    raw = bytes.fromhex(signing_key(home).derive(purpose))
     return SecretStr(SECRET_PREFIX + base64.b64encode(raw).decode())
 
 

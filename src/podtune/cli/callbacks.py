@@ -61,13 +61,40 @@ def send(
 
 
 @callbacks.command()
-def secret(output: OutputOption = Output.HUMAN) -> None:
+def secret(
+    tenant: Annotated[
+        str | None,
+        typer.Option("--tenant", help="Of jobs that came by this tenant's keys: its own secret."),
+    ] = None,
+    output: OutputOption = Output.HUMAN,
+) -> None:
     """Print the secret that receivers check signatures with; of two, either will do."""
     from podtune.app import callbacks as messages
     from podtune.app import settings
 
-    found = [one.get_secret_value() for one in messages.secrets(settings.load().settings.home)]
+    home = settings.load().settings.home
+    if tenant is not None:
+        _refuse_unknown(tenant)
+    found = [one.get_secret_value() for one in messages.secrets(home, tenant)]
     if output is Output.JSON:
         print_json({"secrets": found})
         return
     print("\n".join(found))  # noqa: T201 - the renderer
+
+
+def _refuse_unknown(tenant: str) -> None:
+    """Raise where no key is a tenant's: its secret would sign nothing.
+
+    Raises:
+        NotFoundError: code `no_such_tenant`.
+    """
+    from podtune.app.keys import Keys
+    from podtune.core.errors import NotFoundError
+
+    known = {key.tenant for key in Keys(open_service().store()).list()}
+    if tenant not in known:
+        raise NotFoundError(
+            f"no key is of tenant {tenant[:60]!r}",
+            code="no_such_tenant",
+            hint="`podtune keys list` says whose tenant a key is",
+        )

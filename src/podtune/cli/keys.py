@@ -63,6 +63,10 @@ def create(
     print(token.get_secret_value())  # noqa: T201 - the renderer
     print_line(err(), "it is not shown again; send it as `Authorization: Bearer ptk_...`")
     print_line(
+        err(),
+        f"callbacks of its jobs are signed with: podtune callbacks secret --tenant {plain(key.tenant)}",
+    )
+    print_line(
         err(), f"[bold]next[/]  podtune keys revoke {key.id}   (when it is not needed any more)"
     )
 

@@ -40,6 +40,8 @@ class Message(NamedTuple):
     url: str
     body: str
     """JSON text; what is signed is exactly this."""
+    tenant: str | None = None
+    """Whose job it tells of; None for this machine's own user. Known once it is taken."""
 
 
 class Letter(NamedTuple):
@@ -108,7 +110,7 @@ class Outbox:
             here = moment(connection, self._now())
             free = or_(outbox.c.held_until.is_(None), outbox.c.held_until <= here)
             due = (
-                select(outbox)
+                select(outbox, _TENANT)
                 .where(outbox.c.next_at <= here, free, _of(driver.owner))
                 .order_by(outbox.c.next_at)
                 .limit(most)
@@ -122,7 +124,12 @@ class Outbox:
                     .values(holder=driver.holder, held_until=here + span(seconds))
                 )
         return [
-            Letter(Message(row.id, row.url, row.body), row.job, row.tries, driver.holder)
+            Letter(
+                Message(row.id, row.url, row.body, row.tenant or None),
+                row.job,
+                row.tries,
+                driver.holder,
+            )
             for row in rows
         ]
 
@@ -218,6 +225,11 @@ class Outbox:
     def _now(self) -> int:
         return micros(self._clock())
 
+
+_TENANT = func.coalesce(
+    select(jobs.c.tenant).where(jobs.c.id == outbox.c.job).scalar_subquery(),
+    select(submissions.c.tenant).where(submissions.c.id == outbox.c.job).scalar_subquery(),
+).label("tenant")
 
 _SHOWN = tuple(outbox.c[name] for name in Delivery._fields)
 

@@ -254,6 +254,17 @@ def test_an_installation_has_a_secret_of_its_own_that_stays(home, tmp_path):
     assert own_secret(other) != secret
 
 
+def test_each_tenant_has_a_secret_of_its_own(home):
+    found = [callbacks.secrets(home.home, tenant) for tenant in (None, "shop", "Shop", "shop ")]
+    assert len({one.get_secret_value() for (one,) in found}) == len(found)
+    assert callbacks.secrets(home.home, "shop") == found[1]
+
+
+def test_what_the_operator_sets_counts_for_all(home, monkeypatch):
+    monkeypatch.setenv("PODTUNE_WEBHOOK_SECRET", OTHER_SECRET)
+    assert callbacks.secrets(home.home, "shop") == callbacks.secrets(home.home)
+
+
 @pytest.mark.parametrize(
     "secret",
     ["planted-secret", "whsec_", "whsec_c2hvcnQ=", "whsec_" + "YWJj" * 22, "whsec_planted!secret"],

@@ -116,6 +116,21 @@ def test_the_secret_is_what_messages_are_signed_with(run, home, monkeypatch):
     assert shown == {"secrets": both.split()}
 
 
+def test_a_tenants_secret_is_its_own_and_no_others_is_told(run, home, monkeypatch):
+    monkeypatch.delenv("PODTUNE_WEBHOOK_SECRET", raising=False)
+    code, _, err = run("keys", "create", "app", "--tenant", "shop", "--scope", "read")
+    assert code == 0
+    assert "podtune callbacks secret --tenant shop" in " ".join(err.split())
+    own, shops = run("callbacks", "secret")[1], run("callbacks", "secret", "--tenant", "shop")[1]
+    assert own.startswith("whsec_")
+    assert shops.startswith("whsec_")
+    assert shops != own
+    code, out, err = run("callbacks", "secret", "--tenant", "shopp")
+    assert (code, out) != (0, "")
+    assert "whsec_" not in out + err
+    assert "podtune keys list" in " ".join(err.split())
+
+
 def test_status_jobs_and_watch_say_that_it_waits(run, store):
     words = "last answer 503"
     for command in ("status", "jobs", "watch"):

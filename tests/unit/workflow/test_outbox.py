@@ -7,8 +7,11 @@ import pytest
 
 from podtune.core.errors import NotFoundError
 from podtune.core.states import JobPhase, Outcome
+from podtune.workflow import submissions
+from podtune.workflow.columns import micros
 from podtune.workflow.lease import Driver
-from podtune.workflow.outbox import Message
+from podtune.workflow.outbox import Message, queue
+from podtune.workflow.submissions import Submission
 from support import build
 from support.driving import ME, OTHER, held
 
@@ -55,6 +58,26 @@ def stands(store):
 
 def told(store):
     return [e.message for e in store.log("demo-abc234") if e.message.startswith("callback")]
+
+
+def test_a_message_says_whose_job_it_tells_of(store):
+    end(store)
+    store.add(build.job(id="shops-abc234", owner=ME.owner, tenant="shop"))
+    job = held(store, store.get("shops-abc234"))
+    store.apply(
+        job, DONE, "artifact verified", message=MESSAGE._replace(id="shops-abc234:terminal")
+    )
+    refused = Submission(
+        id="never-abc234", owner=ME.owner, tenant="shop", key_id=None, kind="training", name=None, digest="0" * 64,
+        note="{}", body=None, state="refused", error="{}", ceiling_usd=None, created_at=build.NOW, begun_at=None,
+        settled_at=build.NOW,
+    )  # fmt: skip
+    with store.transaction() as connection:
+        submissions.add(connection, refused, "", 0, 0)
+        told = MESSAGE._replace(id="never-abc234:terminal")
+        queue(connection, refused.id, told, micros(build.NOW))
+    whose = {letter.job: letter.message.tenant for letter in take(store)}
+    assert whose == {"demo-abc234": None, "shops-abc234": "shop", "never-abc234": "shop"}
 
 
 def test_what_a_dead_driver_had_taken_is_free_at_once(written):
