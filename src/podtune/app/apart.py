@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -62,11 +62,19 @@ def make_plan(request: TrainingRequest, settings: Settings, look: Look) -> Plan:
     Raises:
         PodtuneError: as `planner.make_plan`, or what `look` raises.
     """
-    fetched = [sources.kept(one, settings, fresh=True, on_progress=look) for one in _named(request)]
-    if sum(map(_bytes, fetched)) < LARGE_BYTES:
+    if sum(map(_bytes, fetch(request, settings, look))) < LARGE_BYTES:
         return planner.make_plan(request, settings)
     found = _done(_order(settings, request=request), settings, look)
     return Plan.model_validate(found["plan"])
+
+
+def fetch(request: TrainingRequest, settings: Settings, look: Look) -> Sequence[Path]:
+    """Fetch the sources that a request names; where they are.
+
+    Raises:
+        PodtuneError: one cannot be had, or what `look` raises.
+    """
+    return [sources.kept(one, settings, fresh=True, on_progress=look) for one in _named(request)]
 
 
 def write_rows(

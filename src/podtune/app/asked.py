@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from podtune.core.errors import PodtuneError
 from podtune.core.job import Job
+from podtune.core.plan import Plan
 from podtune.core.request import TrainingRequest
 
 
@@ -40,6 +41,8 @@ class Asked(NamedTuple):
     """What the face wants to remember (metadata, suffix, training_file, ...); at most 64 kB of JSON."""
     plan_digest: str | None = None
     """Of the plan that was approved, where one was shown first."""
+    plan: Plan | None = None
+    """That plan, where it is to run as it is: the data is compared with it, and the market when it is ordered."""
 
 
 class Submitted(NamedTuple):

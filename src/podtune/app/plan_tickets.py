@@ -1,8 +1,9 @@
 """Plans that programs may start: a token is given out for a plan, and buys that plan once.
 
 `submit` takes the token and nothing else: which data, which spec, which ladder and which ceiling were fixed when it
-was issued, and the plan is made again and compared when it is prepared. Redeemed twice, or by several processes at
-once, it is one job. A dear plan waits for a person (`approvals`). Plans nothing itself, and talks to no machine.
+was issued. That plan runs: its data is compared when it is prepared, prices and stock when a machine is ordered, as
+for a plan that somebody agreed to at a terminal. Redeemed twice, or by several processes at once, it is one job. A
+dear plan waits for a person (`approvals`). Plans nothing itself, and talks to no machine.
 """
 
 import functools
@@ -141,8 +142,8 @@ class PlanTickets:
         Raises:
             ForbiddenError: `bad_plan_token`: unknown, altered, or another's; `approval_needed`, with the approval's
                 id; `approval_refused`; and as `Desk.submit`.
-            ConflictError: `plan_expired`; `plan_changed`: data, price or a setting is another by now.
-            PodtuneError: it was refused in that time, or before.
+            ConflictError: code `plan_expired`.
+            PodtuneError: it was refused in that time, or before: `data_changed`, for one.
         """
         _may(principal, Scope.SUBMIT)
         row = self._opened(token, principal)
@@ -151,6 +152,7 @@ class PlanTickets:
         self._refuse_closed(row)
         try:
             request = TrainingRequest.model_validate_json(row.body or "")
+            plan = Plan.model_validate_json(row.plan or "")
         except ValueError:
             raise _bad_token() from None
         asked = Asked(
@@ -160,6 +162,7 @@ class PlanTickets:
             digest=row.plan_digest,
             note={"plan": row.plan_digest},
             plan_digest=row.plan_digest,
+            plan=plan,
         )
         take = functools.partial(self._take, row.id)
         try:

@@ -225,7 +225,7 @@ class Preparing:
         except ValidationError as error:
             raise StateError("what was asked cannot be read any more") from error
         look = self._watch(row.id)
-        plan = apart.make_plan(body.request, settings, look)
+        plan = _planned(body, settings, look)
         self._refuse_dear(row, plan)
         target = self._settings.jobs / row.id
 
@@ -282,6 +282,14 @@ class Preparing:
             event = self._done.pop(submission_id, None)
         if event is not None:
             event.set()
+
+
+def _planned(body: Body, settings: Settings, look: apart.Look) -> Plan:
+    """The plan that was approved, its data fetched; a new one where none was."""
+    if body.plan is None:
+        return apart.make_plan(body.request, settings, look)
+    apart.fetch(body.request, settings, look)
+    return body.plan
 
 
 def _scrubbed(value: Any) -> Any:

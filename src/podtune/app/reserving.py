@@ -20,6 +20,7 @@ from podtune.app.installation import owner
 from podtune.app.service import Service, new_id
 from podtune.core.access import Principal
 from podtune.core.errors import ConflictError, ForbiddenError, SpecError
+from podtune.core.plan import Plan
 from podtune.core.request import TrainingRequest
 from podtune.workflow import keys
 from podtune.workflow import submissions as rows
@@ -53,6 +54,7 @@ class Body(BaseModel):
 
     request: TrainingRequest
     plan_digest: str | None
+    plan: Plan | None = None
 
 
 class Reserving:
@@ -133,7 +135,11 @@ class Reserving:
         now = store.clock()
         with store.transaction(on_disk=True) as connection:
             usd = self._set_aside(connection, principal, ceiling)
-            body = Body(request=ceilings.capped(asked.request, usd), plan_digest=asked.plan_digest)
+            body = Body(
+                request=ceilings.capped(asked.request, usd),
+                plan_digest=asked.plan_digest,
+                plan=asked.plan,
+            )
             row = Submission(
                 id=new_id(str(asked.request.stated.get("data.source", "")), letters=8),
                 owner=owner(self._settings.home),

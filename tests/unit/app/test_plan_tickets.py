@@ -111,7 +111,7 @@ def test_data_that_changed_since_is_not_trained_on_and_the_token_is_spent(free, 
     for _ in range(2):
         with pytest.raises(PodtuneError) as caught:
             made.submit(secret(ticket), THIS_MACHINE, wait_s=60)
-        assert caught.value.code == "plan_changed"
+        assert caught.value.code == "data_changed"
     assert desks.rows_in(office.service) == 0
 
 
@@ -228,3 +228,14 @@ def test_the_limit_itself_is_within_it(settings, tmp_path):
     usd = rented.price.max_usd
     assert needs(rented, settings.model_copy(update={"approve_above_usd": usd})) == ()
     assert needs(rented, settings.model_copy(update={"approve_above_usd": usd - 1}))
+
+
+def test_prices_that_moved_since_do_not_spend_the_token_in_vain(paying, mine, account):
+    request = mine(where__max_usd=3, **desks.RENTED).request
+    plan, ticket = tickets.issued(paying, AGENT, request)
+    for name, row in account.catalogue.rows.items():
+        dearer = str(Decimal(row.secure) * 2) if row.secure else row.secure
+        account.catalogue.rows[name] = row._replace(secure=dearer)
+    assert paying.desk(AGENT).plan(request).digest != plan.digest
+    found = PlanTickets(paying.submissions).submit(secret(ticket), AGENT, wait_s=60)
+    assert found.job.plan_digest == plan.digest
