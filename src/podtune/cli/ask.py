@@ -1,37 +1,65 @@
-"""`podtune ask SENTENCE --parse-only`: what a request in words states, before anything is done about it.
+"""`podtune ask SENTENCE`: words -> plan -> consent -> job -> adapter, with its eight steps told.
 
-Reads words alone: nothing is planned, fetched or paid for, and no database is opened.
+The words decide nothing about money: a plan is shown and agreed to as with `podtune train`.
 """
 
-import sys
-from collections.abc import Iterator
 from datetime import datetime
-from json import dumps
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from podtune.cli.console import Output, err, out, plain, print_json, print_line
-from podtune.core.errors import SpecError
+from podtune.cli import dialogue, money, words_view
+from podtune.cli.console import Output, err, out, plain, print_json_line
+from podtune.cli.following import open_service, say_detached, say_leaks, watch_to_end
+from podtune.cli.planning import SetOption
+from podtune.core.errors import NotFoundError, SpecError
+from podtune.core.units import plural
 
 if TYPE_CHECKING:
+    from podtune.app.asking import Asked
+    from podtune.app.service import Service
+    from podtune.core.plan import Plan
     from podtune.intake.words.parse import ParsedRequest
 
-MOST_LINE: Final = 200_000
-"""Bytes of one line of `--stdin`; longer than any request that is read, escapes included. Chosen."""
+EXAMPLE: Final = 'podtune ask "fine-tune Mistral on tickets.csv, at most $5"'
+
+MOST_JOBS: Final = 100
+"""Jobs among which those that run are looked for."""
 
 
-def ask(
+def ask(  # noqa: PLR0913 - a command's parameters are its options
     sentence: Annotated[
         str | None, typer.Argument(metavar="SENTENCE", help="What you want, in your own words.")
     ] = None,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--answer", metavar="FIELD=VALUE", help="Answer a question beforehand, by its name."
+        ),
+    ] = None,
+    sets: SetOption = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Take what is assumed and start; a ceiling is still needed."
+        ),
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start and return at once.")] = False,
     parse_only: Annotated[
         bool, typer.Option("--parse-only", help="Show what the words state, and do nothing.")
     ] = False,
     stdin: Annotated[
         bool,
         typer.Option(
-            "--stdin", help='Read JSON lines {"id", "request"}; answer one line for each.'
+            "--stdin",
+            help='With --parse-only: read JSON lines {"id", "request"}; answer one line for each.',
+        ),
+    ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", help="Read the words without the language model of PODTUNE_LLM_MODEL."
         ),
     ] = False,
     now: Annotated[
@@ -42,100 +70,224 @@ def ask(
         Output, typer.Option("--output", help="For people or for programs.")
     ] = Output.HUMAN,
 ) -> None:
-    """Show what a request in words states, what must be asked, and what is suspicious."""
-    if not parse_only:
-        raise SpecError(
-            "ask shows what words state and does nothing yet; say --parse-only",
-            code="parse_only",
-            hint='podtune ask --parse-only "..."; then podtune plan FILE with what was found',
-        )
-    if stdin == (sentence is not None):
-        raise SpecError(
-            "give either a sentence or --stdin",
-            code="no_request",
-            hint='podtune ask --parse-only "fine-tune Mistral on tickets.csv, at most $5"',
-        )
-    from podtune.intake.words.parse import parse
+    """Train from a sentence: what is open is asked, the plan is shown, and nothing is rented unseen.
 
-    if sentence is None:
-        for answer in _answers(now):
-            print(answer, flush=True)  # noqa: T201 - the renderer
-        return
-    parsed = parse(sentence, now)
-    if output is Output.JSON:
-        print_json(parsed.to_json())
-        return
-    _render(parsed, sentence)
-
-
-def _answers(now: datetime | None) -> Iterator[str]:
-    """One JSON line for each that is read; one that cannot be read is answered by its error."""
-    from podtune.intake.words.parse import parse
-
-    for number, line in enumerate(_lines(), 1):
-        name: object = None
-        try:
-            name, request = _request(line, number)
-            answer: dict[str, Any] = {"id": name, **parse(request, now).to_json()}
-        except SpecError as error:
-            answer = {"id": name, "error": error.to_json()}
-        yield dumps(answer, ensure_ascii=True)
-
-
-def _lines() -> Iterator[bytes]:
-    """Lines of stdin without their ends, empty ones left out; the rest of one that is too long is passed over."""
-    stream = sys.stdin.buffer
-    while line := stream.readline(MOST_LINE + 1):
-        end = line
-        while not end.endswith(b"\n") and end:
-            end = stream.readline(MOST_LINE + 1)
-        if line.strip():
-            yield line.rstrip(b"\r\n")
-
-
-def _request(line: bytes, number: int) -> tuple[object, str]:
-    """Name and words of a line.
-
-    Raises:
-        SpecError: it is none of ours; code `bad_line`.
+    With --output json each step is a line, and the last line is the result or the error.
     """
-    import msgspec
-
-    hint = 'one JSON object a line: {"id": "a", "request": "..."}'
-    if len(line) > MOST_LINE:
+    if stdin == (sentence is not None) or (stdin and not parse_only):
         raise SpecError(
-            f"line {number} is longer than {MOST_LINE} bytes", code="bad_line", hint=hint
+            "say what you want in one sentence, or --parse-only --stdin",
+            code="no_request",
+            hint=EXAMPLE,
         )
-    try:
-        read = cast("dict[str, object]", msgspec.json.decode(line))
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        read = dict[str, object]()
-    request = read.get("request") if isinstance(read, dict) else None  # pyright: ignore[reportUnnecessaryIsInstance]
-    if not isinstance(request, str):
-        raise SpecError(f"line {number} holds no request", code="bad_line", hint=hint)
-    name = read.get("id")
-    return (name if isinstance(name, str | int) else None), request
+    if sentence is None:
+        words_view.show_lines(now)
+    elif parse_only:
+        words_view.show(sentence, now, output, words_view.reader(offline=offline))
+    else:
+        from podtune.intake.resolve import parse_assignment
 
-
-def _render(parsed: "ParsedRequest", sentence: str) -> None:
-    """Every field with the words it was read from, then what is open."""
-    for field, value in parsed.fields.items():
-        span = parsed.spans.get(field)
-        quoted = (
-            f"[dim]'{plain(_shown(sentence[span.start : span.end], parsed))}'[/]" if span else ""
+        said = Said(
+            sentence, now, dict(parse_assignment(text) for text in sets or ()), yes, offline
         )
-        print_line(out(), f"{field:<22} [bold]{plain(str(value))}[/]  {quoted}")
-    for title, names in (
-        ("to ask", parsed.must_ask),
-        ("to confirm", parsed.must_confirm),
-        ("contradictory", parsed.conflicts),
-        ("suspicious", parsed.flags),
-    ):
-        if names:
-            print_line(err(), f"[yellow]{title}[/] {', '.join(names)}")
+        Conversation(open_service(), said, dialogue.said(answers), output).hold(detach=detach)
 
 
-def _shown(words: str, parsed: "ParsedRequest") -> str:
-    """Quoted words, unless a secret may be among them."""
-    short = " ".join(words.split())[:60]
-    return "..." if "secret_in_request" in parsed.flags else short
+class Said(NamedTuple):
+    """What was said with the command."""
+
+    sentence: str
+    now: datetime | None
+    stated: dict[str, object]
+    """By spec path, beside the sentence."""
+    yes: bool
+    offline: bool = False
+    """Whether it is read without a language model."""
+
+
+class Conversation:
+    """One sentence and what is said after it."""
+
+    def __init__(
+        self, service: "Service", said: Said, answers: dict[str, str], output: Output
+    ) -> None:
+        from podtune.app.asking import Asking
+        from podtune.cli.steps_view import Steps
+
+        self._service, self._said, self._answers = service, said, answers
+        self._output, self._yes = output, said.yes
+        read = words_view.reader(service.settings, offline=said.offline)
+        self._asking = Asking(service, Path.cwd(), parser=read)
+        self._steps = Steps(output)
+
+    def hold(self, *, detach: bool) -> None:
+        """Go wherever the sentence leads."""
+        from podtune.app.asking import TRAINS
+        from podtune.app.eight_steps import Step, begins
+
+        first = begins(Step.PARSE)
+        parsed = self._asking.read(self._said.sentence, self._said.now)
+        if parsed.fields.get("intent") not in TRAINS:
+            self._other(parsed)
+            return
+        self._steps.tell(first)
+        self._steps.end(Step.PARSE, f"{len(parsed.fields)} fields are stated")
+        self._steps.begin(Step.VALIDATE)
+        asked = self._settled(parsed)
+        made = asked.plan
+        assert made is not None  # nothing that must be answered is open
+        self._steps.end(Step.VALIDATE, f"{plural(made.tokens.train_rows, 'row')} to train on")
+        if asked.intent == "estimate":
+            self._estimate(made)
+            return
+        self._train(asked, detach=detach)
+
+    def _begin(self, parsed: "ParsedRequest") -> "Asked":
+        said = self._said
+        return self._asking.begin(
+            said.sentence, self._answers, stated=said.stated, now=said.now, parsed=parsed
+        )
+
+    def _settled(self, parsed: "ParsedRequest") -> "Asked":
+        """Everything that must be answered is; asked where somebody is there.
+
+        Raises:
+            SpecError: `answers_needed`, where nobody is.
+        """
+        asked = self._begin(parsed)
+        while asked.must:
+            if not dialogue.may_ask(self._output):
+                dialogue.refuse_open(asked.must)
+            self._answers = dialogue.answered(asked.must, self._answers)
+            asked = self._begin(parsed)
+        return asked
+
+    def _agreed(self, asked: "Asked") -> "Plan":
+        """The plan whose assumptions somebody took, or said otherwise; shown anew where it changed.
+
+        Raises:
+            SpecError: `confirm_needed`, where nobody is there and `--yes` was not given.
+        """
+        shown = None
+        while True:
+            made = asked.plan
+            assert made is not None  # nothing that must be answered is open
+            if made.digest != shown:
+                self._show(made)
+                shown = made.digest
+            if self._yes or not asked.assumptions:
+                return made
+            if not dialogue.may_ask(self._output):
+                dialogue.refuse_open(asked.assumptions, made.digest)
+            self._answers = dialogue.answered(asked.assumptions, self._answers)
+            asked = self._settled(asked.parsed)
+
+    def _show(self, made: "Plan") -> None:
+        from podtune.cli import plan_view
+
+        if self._output is Output.HUMAN:
+            plan_view.render(err(), made)
+        else:
+            print_json_line({"plan": plan_view.plan_json(made)})
+
+    def _train(self, asked: "Asked", *, detach: bool) -> None:
+        """Consent, as `podtune train` asks for it; then the job, to its end."""
+        from podtune.cli import planning
+
+        made = self._agreed(asked)
+        if made.price is not None:
+            say_leaks(self._service)
+        money.confirm_public(made, yes=self._yes)
+        money.confirm(made, yes=self._yes)
+        planning.confirm_long(made, yes=self._yes, minutes=asked.understood.minutes)
+        job = self._service.submit(made, digest=made.digest)
+        if self._output is Output.HUMAN:
+            err().print(f"job [bold]{job.id}[/] [dim]runs by itself; Ctrl-C only stops watching[/]")
+        if detach:
+            say_detached(job, self._output, self._steps)
+            return
+        watch_to_end(self._service, job, self._output, self._steps)
+
+    def _estimate(self, made: "Plan") -> None:
+        """The plan and nothing else: whoever asks for a price buys nothing."""
+        from podtune.cli import plan_view
+
+        if self._output is Output.JSON:
+            print_json_line({"result": plan_view.plan_json(made)})
+            return
+        plan_view.render(out(), made)
+        err().print("[dim]nothing was started or rented[/]")
+
+    def _other(self, parsed: "ParsedRequest") -> None:
+        """What is no training: the verb that answers it.
+
+        Raises:
+            SpecError: it asks for nothing that podtune does.
+        """
+        from podtune.cli import app, data
+
+        asked = self._begin(parsed)
+        if asked.intent == "check_data":
+            while asked.request is None:
+                asked = self._with_answers(asked)
+            data.check(str(asked.request.stated["data.source"]), output=self._output)
+        elif asked.intent == "status":
+            app.status(self._job(asked), self._output)
+        elif asked.intent == "stop":
+            self._stop(self._job(asked, only_running=True))
+        else:
+            raise SpecError(
+                "this asks for nothing that podtune does",
+                code="not_understood",
+                hint=f"{EXAMPLE}; podtune --help shows everything",
+            )
+
+    def _with_answers(self, asked: "Asked") -> "Asked":
+        if not dialogue.may_ask(self._output):
+            dialogue.refuse_open(asked.questions)
+        self._answers = dialogue.answered(asked.questions, self._answers)
+        return self._begin(asked.parsed)
+
+    def _job(self, asked: "Asked", *, only_running: bool = False) -> str:
+        """The job that is meant: the one that is named, or the newest.
+
+        Raises:
+            NotFoundError: there is none.
+            SpecError: several run, and none was named.
+        """
+        named = self._answers.get("job") or asked.understood.job_id
+        if named is not None:
+            return self._service.job(named).id
+        if not only_running:
+            return self._service.job("last").id
+        running = [job for job in self._service.jobs(MOST_JOBS) if not job.is_finished]
+        if not running:
+            raise NotFoundError("no job is running", code="no_job", hint="podtune jobs")
+        if len(running) > 1:
+            names = ", ".join(job.id for job in running)
+            raise SpecError(
+                f"several jobs are running: {names}",
+                code="answers_needed",
+                hint=f"podtune cancel {running[0].id}",
+            )
+        return running[0].id
+
+    def _stop(self, job: str) -> None:
+        """End a job once somebody agreed.
+
+        Raises:
+            SpecError: nobody is there to be asked, and `--yes` was not given.
+        """
+        from podtune.cli import app
+
+        found = self._service.job(job)
+        if not self._yes:
+            question = f"end {found.id} ({found.title}, {found.phase})?"
+            if not dialogue.may_ask(self._output):
+                raise SpecError(
+                    f"nobody is here to agree: {question}",
+                    code="confirm_needed",
+                    hint=f"podtune cancel {found.id}",
+                )
+            typer.confirm(plain(question), abort=True, err=True)
+        app.cancel(found.id, self._output)
