@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from podtune.app.service import Service
 from podtune.core.clock import Clock, random_word, utc_now
 from podtune.core.dataset import DatasetReport
 from podtune.core.errors import (
+    ForbiddenError,
     NotFoundError,
     PodtuneError,
     RequestError,
@@ -94,6 +95,7 @@ class HostedFiles:
             UnsupportedError: another purpose, or too large.
             RequestError: it is empty, or its time is out of range.
             StateError: the disk is full.
+            ForbiddenError: code `files_quota`: the tenant keeps too much already.
         """
         _check_form(purpose, expires_s)
         self._sweep()
@@ -109,7 +111,7 @@ class HostedFiles:
         try:
             folder.mkdir(parents=True)
             path = folder / safe_name(name)
-            size, digest = _written(content, path)
+            size, digest = _written(content, path, self._left(tenant))
             now = self._clock()
             file = StoredFile(
                 id=file_id,
@@ -124,12 +126,27 @@ class HostedFiles:
                 expires_at=None if expires_s is None else now + timedelta(seconds=expires_s),
             )
             with self._service.store().transaction(on_disk=True) as connection:
+                self._refuse_over(connection, tenant, size)  # others may have come meanwhile
                 files.add(connection, file)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self._look_into(file)
         return file
+
+    def _left(self, tenant: str | None) -> int | None:
+        """Bytes that a tenant may still bring; None for no limit."""
+        with self._service.store().reading() as connection:
+            return self._refuse_over(connection, tenant, 0)
+
+    def _refuse_over(self, connection: Any, tenant: str | None, more: int) -> int | None:
+        most = round(self._service.settings.tenant_files_gb * 1e9)
+        if tenant is None or not most:
+            return None
+        left = most - files.held_bytes(connection, tenant, self._clock()) - more
+        if left < 0 or (left == 0 and not more):
+            raise _over_quota()
+        return left
 
     def of(self, tenant: str | None) -> Sequence[StoredFile]:
         """A tenant's files, the newest first; of all tenants where None is given."""
@@ -281,8 +298,17 @@ def _check_form(purpose: str, expires_s: int | None) -> None:
         )
 
 
-def _written(content: IO[bytes], path: Path) -> tuple[int, str]:
-    """Bytes and sum of what was written."""
+def _over_quota() -> ForbiddenError:
+    return ForbiddenError(
+        "the file does not fit into your share of this gateway's disk",
+        code="files_quota",
+        hint="delete some: client.files.delete(id); jobs keep their rows",
+        context={"param": "file"},
+    )
+
+
+def _written(content: IO[bytes], path: Path, left: int | None) -> tuple[int, str]:
+    """Bytes and sum of what was written; `left` is what its tenant may still bring."""
     size, digest = 0, hashlib.sha256()
     try:
         free = shutil.disk_usage(path.parent).free - KEPT_FREE
@@ -296,6 +322,8 @@ def _written(content: IO[bytes], path: Path) -> tuple[int, str]:
                         hint="split it, or name its address: podtune train https://...",
                         context={"param": "file"},
                     )
+                if left is not None and size > left:
+                    raise _over_quota()
                 if size > free:
                     raise StateError(
                         "the disk of this gateway is full",

@@ -108,6 +108,8 @@ class Settings(Limits):
     thousand rows stays below."""
     plan_token_minutes: int = Field(default=15, ge=1, le=1440)
     """Minutes that the token of such a plan is good for; four times as long where a person has to agree first."""
+    tenant_files_gb: float = Field(default=20.0, ge=0, le=1_000_000)
+    """GB of uploaded files that one tenant of the gateway may keep; 0: as much as the disk holds."""
     hosted_models: str = ""
     """Which open base model stands for which name of the hosted fine-tuning API, separated by commas:
     `gpt-4o-mini=Qwen/Qwen3-8B, gpt-4.1=Qwen/Qwen3-32B`. A name holds for its dated forms too."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, true, update
 
 from podtune.workflow.columns import micros, time_of, time_or_none
 from podtune.workflow.tables import files
@@ -62,6 +62,12 @@ def of(connection: Any, tenant: str | None, now: datetime, most: int) -> Sequenc
         .limit(most)
     )
     return [_file(row) for row in connection.execute(wanted)]
+
+
+def held_bytes(connection: Any, tenant: str, now: datetime) -> int:
+    """Bytes of a tenant's files that are there."""
+    total = select(func.coalesce(func.sum(files.c.bytes), 0)).where(_there(tenant, now))
+    return int(connection.execute(total).scalar_one())
 
 
 def settle(connection: Any, file_id: str, status: str, error: str | None) -> None:

@@ -6,7 +6,13 @@ import pytest
 from podtune.app import hosted_files
 from podtune.app.hosted_files import HostedFiles
 from podtune.app.service import Service
-from podtune.core.errors import NotFoundError, RequestError, StateError, UnsupportedError
+from podtune.core.errors import (
+    ForbiddenError,
+    NotFoundError,
+    RequestError,
+    StateError,
+    UnsupportedError,
+)
 from support import build, homes, tiny_model
 from support.waiting import until
 
@@ -130,6 +136,34 @@ def test_what_cannot_be_kept_leaves_nothing(kept, monkeypatch):
     assert full.value.code == "disk_full"
     assert list(kept._folder.iterdir()) == []
     assert kept.of("ann") == []
+
+
+def test_a_tenant_keeps_no_more_than_its_share(tmp_path, clock):
+    settings = homes.settings(tmp_path).model_copy(update={"tenant_files_gb": 3e-8})
+    settings.home.mkdir()
+    service = Service(settings)
+    made = HostedFiles(service, clock=clock)
+
+    def bring(tenant, size):
+        return made.receive(tenant, "a.jsonl", "fine-tune", io.BytesIO(b"x" * size))
+
+    try:
+        first = bring("ann", 20)
+        with pytest.raises(ForbiddenError, match="does not fit") as caught:
+            bring("ann", 11)
+        assert caught.value.code == "files_quota"
+        assert [one.id for one in made.of("ann")] == [first.id]
+        assert len(list((settings.home / "files").iterdir())) == 1
+        bring("ann", 10)
+        with pytest.raises(ForbiddenError):
+            bring("ann", 1)
+        bring("bob", 30)
+        bring(None, 99)
+        made.delete("ann", first.id)
+        bring("ann", 20)
+    finally:
+        made.close()
+        service.close()
 
 
 @pytest.mark.parametrize(("purpose", "seconds"), [("batch", None), ("fine-tune", 10)])

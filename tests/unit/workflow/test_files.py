@@ -54,3 +54,13 @@ def test_what_was_deleted_or_expired_is_not_there(store):
         assert [f.id for f in files.expired(connection, later, 10)] == ["old"]
         files.delete(connection, "old", later)
         assert files.expired(connection, later, 10) == []
+
+
+def test_what_a_tenant_keeps_counts_until_it_is_gone(store):
+    with store.transaction() as connection:
+        assert files.held_bytes(connection, "ann", build.NOW) == 0
+        for one in (file("a"), file("b"), file("c", tenant="bob")):
+            files.add(connection, one)
+        assert files.held_bytes(connection, "ann", build.NOW) == 6
+        files.delete(connection, "a", build.NOW)
+        assert files.held_bytes(connection, "ann", build.NOW) == 3
