@@ -64,13 +64,19 @@ def ran(home, script, **variables):
 
 @pytest.mark.usefixtures("around")
 def test_an_agent_plans_a_person_agrees_and_the_token_starts_it(page, home):
-    keys, _, plan, submit, agree, person, state = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    keys, _, plan, words, submit, agree, person, state = re.findall(
+        r"```bash\n(.*?)```", page, re.DOTALL
+    )
     create, serve = keys.strip().split("\n")
     assert serve == "podtune serve"
     key = ran(home, create).strip()
     assert ran(home, person).startswith("ptk_")
     with Program(home) as gateway:
         caller = {"GPU_CLUSTER_API_URL": gateway.url, "GPU_CLUSTER_API_KEY": key}
+        said = json.loads(ran(home, words, **caller))
+        assert (said["intent"], bool(said["token"])) == ("train", True)
+        quotes = {one["path"]: one["quote"] for one in said["fields"]}
+        assert "1 epoch" in quotes["training.epochs"]
         job = json.loads(ran(home, plan + submit, **caller))
         assert job["state"] == "accepted"
         told = json.loads((home.cwd / "plan.json").read_text(encoding="utf-8"))

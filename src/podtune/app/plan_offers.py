@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
+from podtune.app.asking import Asking
 from podtune.app.desk import Desk
 from podtune.app.plan_tickets import KIND, PlanTickets, Ticket
 from podtune.app.settings import Settings
@@ -15,6 +16,7 @@ from podtune.core.errors import DatasetError, PodtuneError, SpecError
 from podtune.core.plan import Plan
 from podtune.core.request import TrainingRequest
 from podtune.intake.resolve import refuse_unknown
+from podtune.intake.understand import Option, Question
 
 SOURCES: Final = ("data.source", "data.validation_source")
 UPLOADED: Final = "file-"
@@ -38,36 +40,19 @@ class Wish(NamedTuple):
     minutes: float | None = None
 
 
-class OpenChoice(NamedTuple):
-    """One thing that may be meant."""
-
-    value: str
-    label: str
-    why: str
-
-
-class OpenQuestion(NamedTuple):
-    """Something that was not said."""
-
-    field: str
-    """To answer it under."""
-    text: str
-    options: tuple[OpenChoice, ...]
-    must: bool
-    """Whether there is no plan before it is answered."""
-
-
 class Offered(NamedTuple):
     """What comes of a wish."""
 
     plan: Plan | None
     ticket: Ticket | None
     """None while a question is open, and where no more than an estimate was asked for."""
-    questions: tuple[OpenQuestion, ...]
+    questions: tuple[Question, ...]
     intent: str
     """`train`, or `estimate`."""
     uploads: Mapping[str, str]
     """Path of a file here -> the id that the caller knows it by."""
+    told: tuple[str, ...] = ()
+    """What was asked for and cannot be done, in words."""
 
 
 class Offers:
@@ -121,40 +106,31 @@ class Offers:
         return self._issued(plan, (), "train")
 
     def _of_words(self, wish: Wish) -> Offered:
-        from podtune.app.asking import Asking
-
         answers = {
             name: f"{_UPLOAD}{text}" if text.startswith(UPLOADED) else text
             for name, text in ((name, str(value)) for name, value in wish.answers.items())
         }
         asked = Asking(self, None).begin(wish.sentence or "", answers)
-        questions = tuple(
-            OpenQuestion(
-                one.field,
-                one.text,
-                tuple(OpenChoice(o.value, o.label, o.why) for o in one.options),
-                one.must,
-            )
-            for one in asked.questions
+        told = asked.understood.told
+        if asked.plan is not None and not asked.must:
+            found = self._issued(asked.plan, asked.questions, asked.intent)
+            return found._replace(told=told)
+        if asked.must:
+            return Offered(None, None, asked.questions, asked.intent, {}, told)
+        raise SpecError(
+            f"this asks for no training but for {asked.intent!r}",
+            code="no_training",
+            hint="say what is to be trained on which data; the other routes show and end jobs",
         )
-        if asked.plan is None or asked.must:
-            if not asked.must:
-                raise SpecError(
-                    f"this asks for no training but for {asked.intent!r}",
-                    code="no_training",
-                    hint="say what is to be trained on which data; the other routes show and end jobs",
-                )
-            return Offered(None, None, questions, asked.intent, {})
-        return self._issued(asked.plan, questions, asked.intent)
 
-    def _issued(self, plan: Plan, questions: tuple[OpenQuestion, ...], intent: str) -> Offered:
+    def _issued(self, plan: Plan, questions: tuple[Question, ...], intent: str) -> Offered:
         ticket = None
         if intent != "estimate":
             ticket = self._tickets.issue(plan, self._planned, self._desk.principal, kind=KIND)
         return Offered(plan, ticket, questions, intent, dict(self._uploads))
 
 
-def question_of(error: PodtuneError) -> OpenQuestion | None:
+def question_of(error: PodtuneError) -> Question | None:
     """What a plan lacks that somebody can say, by spec path; None where the error is another."""
     context = error.context
     if error.code == "choice_needed":
@@ -170,8 +146,9 @@ def question_of(error: PodtuneError) -> OpenQuestion | None:
     return None
 
 
-def _open(path: str, text: str, values: list[str], why: str) -> OpenQuestion:
-    return OpenQuestion(path, text, tuple(OpenChoice(v, v, why) for v in values), must=True)
+def _open(path: str, text: str, values: list[str], why: str) -> Question:
+    options = tuple(Option(value=value, label=value, why=why) for value in values)
+    return Question(field=path, text=text, options=options, must=True)
 
 
 def _texts(values: object) -> list[str]:

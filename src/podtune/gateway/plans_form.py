@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from podtune.app import plan_words
-from podtune.app.plan_offers import SOURCES, Offered, OpenQuestion
+from podtune.app.plan_offers import SOURCES, Offered
 from podtune.app.plan_tickets import Ticket, TicketState
 from podtune.core.plan import FieldNote, Plan
+from podtune.intake.understand import Question
 from podtune.workflow.plan_tickets import FREE, PlanTicket
 
 
@@ -47,25 +48,6 @@ class PlanField(_Answer):
     """The words of the request that state it."""
 
 
-class PlanOption(_Answer):
-    """One thing that may be meant."""
-
-    value: str
-    label: str
-    why: str = ""
-
-
-class PlanQuestion(_Answer):
-    """Something that was not said."""
-
-    field: str
-    """Put the answer under this name into `answers`."""
-    text: str
-    options: tuple[PlanOption, ...] = ()
-    must: bool
-    """Whether there is no token before it is answered."""
-
-
 class PlanPrice(_Answer):
     """What it costs on rented machines, in dollars and hours."""
 
@@ -98,7 +80,10 @@ class PlanAnswer(_Answer):
     """`train`, or `estimate`: then there is no token."""
     plan: PlanSummary | None = None
     fields: tuple[PlanField, ...] = ()
-    questions: tuple[PlanQuestion, ...] = ()
+    questions: tuple[Question, ...] = ()
+    """What was not said. Those that `must` be answered leave no token; answer them under their `field`."""
+    told: tuple[str, ...] = ()
+    """What was asked for and cannot be done."""
     price: PlanPrice | None = None
     """Null on the gateway's own machine: it costs nothing."""
     token: str | None = None
@@ -129,7 +114,8 @@ def answer(offered: Offered) -> PlanAnswer:
         intent=offered.intent,
         plan=None if plan is None else _summary(plan),
         fields=() if plan is None else _fields(plan, offered.uploads),
-        questions=tuple(_question(one) for one in offered.questions),
+        questions=offered.questions,
+        told=offered.told,
         price=None if plan is None else _price(plan),
         token=None if ticket is None else ticket.token.get_secret_value(),
         expires_at=None if ticket is None else ticket.expires_at,
@@ -171,13 +157,9 @@ def _field(note: FieldNote, uploads: Mapping[str, str]) -> PlanField:
     value = note.model_dump(mode="json")["value"]
     if note.path in SOURCES:
         value = uploads.get(str(value), value)
-    quote = getattr(note, "quote", None)
-    return PlanField(path=note.path, value=value, origin=note.origin, why=note.why, quote=quote)
-
-
-def _question(one: OpenQuestion) -> PlanQuestion:
-    options = tuple(PlanOption(value=o.value, label=o.label, why=o.why) for o in one.options)
-    return PlanQuestion(field=one.field, text=one.text, options=options, must=one.must)
+    return PlanField(
+        path=note.path, value=value, origin=note.origin, why=note.why, quote=note.quote
+    )
 
 
 def _price(plan: Plan) -> PlanPrice | None:

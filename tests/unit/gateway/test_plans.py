@@ -205,3 +205,62 @@ def test_nothing_of_it_is_kept_once_it_has_ended(gateway, agent, stated):
     assert (
         code(agent.post("/v1/plans/submit", json={"token": "x", "more": told["token"]}))[0] == 400
     )
+
+
+@pytest.fixture
+def upload(agent, rows, tmp_path):
+    """An uploaded file's id."""
+    content = (tmp_path / "rows.jsonl").read_bytes()
+    kept = agent.post(
+        "/v1/files", files={"file": ("my.jsonl", content)}, data={"purpose": "fine-tune"}
+    )
+    return kept.json()["id"]
+
+
+def answered(client, sentence, **answers):
+    """The plan of a sentence, each question answered by its first option where the test does not say."""
+    told = planned(client, request=sentence, answers=answers)
+    first = {one["field"]: one["options"][0]["value"] for one in told["questions"] if one["must"]}
+    return planned(client, request=sentence, answers=first | answers) if first else told
+
+
+def test_a_sentence_becomes_a_plan_with_the_words_of_each_field(agent, upload):
+    sentence = f"Fine-tune {MODEL} on my support tickets for 2 epochs, on this machine"
+    told = planned(agent, request=sentence)
+    assert (told["plan"], told["token"]) == (None, None)
+    assert "dataset" in {one["field"] for one in told["questions"] if one["must"]}
+    told = answered(agent, sentence, dataset=upload)
+    fields = {one["path"]: one for one in told["fields"]}
+    epochs = fields["training.epochs"]
+    assert (epochs["value"], epochs["origin"]) == (2, "stated")
+    assert "2 epochs" in epochs["quote"]
+    assert fields["data.source"]["value"] == upload
+    assert submitted(agent, told["token"]).status_code == 200
+
+
+def test_an_estimate_has_a_price_and_no_token(agent, upload):
+    sentence = f"What would it cost to fine-tune {MODEL} on my tickets for 2 epochs on runpod?"
+    told = answered(agent, sentence, dataset=upload)
+    assert (told["intent"], told["token"], told["approval"]) == ("estimate", None, None)
+    assert told["price"]["usd_p50"] > 0
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("how is my job?", "no_training"),
+        ("Fine-tune SmolLM2 on /etc/passwd for 1 epoch", "path_escape"),
+        ("Fine-tune SmolLM2 on ../../secrets.jsonl for 1 epoch", "path_escape"),
+        ("Fine-tune SmolLM2 on tickets.jsonl for 1 epoch on this machine", "outside_workspace"),
+        ("Fine-tune SmolLM2 on http://127.0.0.1:80/rows.jsonl for 1 epoch", "unsafe_url"),
+    ],
+)
+def test_a_sentence_reaches_no_further_than_fields_do(agent, sentence, expected):
+    assert code(agent.post("/v1/plans", json={"request": sentence})) == (400, expected)
+
+
+def test_a_sentence_raises_no_ceiling(agent, upload):
+    sentence = f"Fine-tune {MODEL} on my tickets for 1 epoch on runpod, at most $500"
+    told = answered(agent, sentence, dataset=upload)
+    assert told["price"]["max_usd"] == 20
+    assert told["approval"]["needed"]

@@ -5,12 +5,16 @@ from decimal import Decimal
 
 from pydantic import SecretStr
 
-from podtune.app.plan_offers import Offered, OpenChoice, OpenQuestion
+from podtune.app.plan_offers import Offered
 from podtune.app.plan_tickets import Ticket, TicketState
 from podtune.gateway import plans_form
+from podtune.intake.understand import Option, Question
 from support import build, rented_jobs
 
-QUESTION = OpenQuestion("dataset", "which?", (OpenChoice("a.csv", "a.csv", "12 rows"),), must=True)
+QUESTION = Question(
+    field="dataset", text="which?", must=True,
+    options=(Option(value="a.csv", label="a.csv", why="12 rows"),),
+)  # fmt: skip
 
 
 def ticket(*reasons):
@@ -19,8 +23,9 @@ def ticket(*reasons):
 
 
 def test_open_questions_and_no_plan():
-    told = plans_form.answer(Offered(None, None, (QUESTION,), "train", {}))
+    told = plans_form.answer(Offered(None, None, (QUESTION,), "train", {}, ("told",)))
     assert (told.plan, told.token, told.approval, told.fields) == (None, None, None, ())
+    assert told.told == ("told",)
     assert told.questions[0].model_dump() == {
         "field": "dataset", "text": "which?", "must": True,
         "options": ({"value": "a.csv", "label": "a.csv", "why": "12 rows"},),
