@@ -64,7 +64,7 @@ HOMES: Final[Mapping[str, Home]] = {
     "dataset_prompt_column": _spec("data.columns.prompt"),
     "dataset_response_column": _spec("data.columns.completion"),
     "system_prompt": _spec("data.system_prompt"),
-    "eval_enabled": _made("data.validation", "evaluate.before_after", words="declined: no row is held out"),
+    "eval_enabled": _made("data.validation", "data.validation_source", "evaluate.before_after", words="declined: no row is held out"),
     "eval_fraction": _spec("data.validation"),
     "eval_rows": Home(Kind.TOLD, (), "rows are held out by their share or as a file"),
     "eval_ref": _spec("data.validation_source"),

@@ -13,6 +13,9 @@ from podtune.intake.understood import Option, Question
 from podtune.intake.words.candidates import Value
 from podtune.intake.words.parse import ParsedRequest
 
+LISTS: Final = frozenset({"gpu_any_of", "gpu_avoid", "export"})
+"""Fields that hold several values."""
+
 LONGEST_ANSWER: Final = 1000
 """Characters of an answer, as many as the command line takes."""
 
@@ -24,10 +27,20 @@ class Sheet:
         parsed: What the parser found.
         text: The request as it was typed.
         answers: Field of a question -> its answer.
+
+    Raises:
+        SpecError: a list where one value belongs, or one value where a list does; code `bad_parse`.
     """
 
     def __init__(self, parsed: ParsedRequest, text: str, answers: Mapping[str, str]) -> None:
         self.parsed, self.text, self.answers = parsed, text, dict(answers)
+        wrong = [f for f, v in parsed.fields.items() if isinstance(v, list) != (f in LISTS)]
+        if wrong:
+            raise SpecError(
+                f"{', '.join(wrong)}: one value and a list are confused",
+                code="bad_parse",
+                hint="say it in a spec file: podtune plan SPEC.yaml",
+            )
         self.fields: dict[str, Value] = dict(parsed.fields)
         """Of the request, and of answers to what it contradicts itself on."""
         self.words = dict(quotes(parsed, text))
