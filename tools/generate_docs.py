@@ -197,6 +197,33 @@ def data_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def base_models_page() -> str:
+    """Which repository of the Hub a model named in words means, and what cannot be trained."""
+    from podtune.intake.releases import READ_ON, RELEASES, UNTRAINED
+
+    parts = [
+        "# Base models\n\nWhich repository of the Hub a name in words means (`podtune ask`). The first of a family is "
+        "suggested where several fit, and every choice stands in the plan as assumed, with its reason. Any other "
+        "repository of a type that is built is named as `org/name`; the plan reads its own `config.json`.\n\n"
+        f"Written on {READ_ON} from model tables of public projects and the publishers' cards, and not read on the "
+        "Hub itself: licences and terms are for you to read there. Terms: `asked` where the Hub asks, or once asked, to "
+        "accept them, and then wants a token (`HF_TOKEN`, on a pod `PODTUNE_POD_HF_TOKEN`).\n",
+        "| family | version | for | repository | billion parameters | tokens | licence | terms | chat template | why |\n"
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in RELEASES:
+        parts.append(
+            f"| {row.family} | {row.version} | {row.variant} | `{row.name}` | {row.parameters_b:g} | {row.context} | "
+            f"{row.licence} | {'asked' if row.gated else ''} | {row.template} | {row.why} |"
+        )
+    parts.append(
+        "\n## Named, and not trained here\n\nWhoever names one is told why and asked for another; nothing is "
+        "replaced unasked.\n\n| named | why not | what can be |\n|---|---|---|"
+    )
+    parts += [f"| {name} | {row.why} | `{row.instead}` |" for name, row in UNTRAINED.items()]
+    return "\n".join(parts).replace("|  |", "| |") + "\n"
+
+
 BY_WAY_OF = {"HttpError": "RequestError"}
 """Classes outside core that others are derived from (`gateway/errors.py`)."""
 
@@ -281,6 +308,7 @@ PAGES = {
     "spec.md": spec_page,
     "settings.md": settings_page,
     "data.md": data_page,
+    "base-models.md": base_models_page,
     "errors.md": errors_page,
     "troubleshooting.md": troubleshooting_page,
     "figures.md": figures_page,

@@ -106,3 +106,17 @@ def test_a_job_for_an_endpoint_says_whose_worker_and_that_waiting_is_free(store,
     assert "waiting in the queue is free" in said["machine"]
     assert words in said["pick-up"]
     assert "may be off" in said["pick-up"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "quote", "told"),
+    [
+        (Origin.STATED, None, ""),
+        (Origin.STATED, "under $5", 'you said: "under $5"'),
+        (Origin.ASSUMED, None, "because"),
+        (Origin.ASSUMED, "Mistral", 'you said: "Mistral"; because'),
+    ],
+)
+def test_why_a_field_is_as_it_is(origin, quote, told):
+    note = FieldNote(path="where.max_usd", value=5, origin=origin, why="because", quote=quote)
+    assert plan_words.reason(note) == told

@@ -54,6 +54,16 @@ def test_assumed_fields_give_their_reason():
     assert "little data" in line
 
 
+def test_quoted_words_stand_beside_the_field_and_are_no_markup():
+    plan = build.plan({"adapter.rank": 8})
+    fields = tuple(
+        n.model_copy(update={"quote": "rank [red]8"}) if n.path == "adapter.rank" else n
+        for n in plan.fields
+    )
+    text = shown(plan.model_copy(update={"fields": fields}))
+    assert 'you said: "rank [red]8"' in " ".join(text.split())
+
+
 def test_all_fields_are_all_fields():
     text = shown(build.plan(), all_fields=True)
     assert [p for p in field_paths() if p not in text] == []

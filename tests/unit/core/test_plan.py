@@ -205,3 +205,16 @@ def test_another_callback_address_stands_in_the_spec_and_in_its_note():
     back = plan.with_callback("https://x.example/hook")
     assert back.spec.deliver.callback_url == back.note("deliver.callback_url").value
     assert back.with_callback("https://x.example/hook?token=planted") == plan
+
+
+def quoted(plan, words):
+    fields = tuple(n.model_copy(update={"quote": words}) for n in plan.fields)
+    return plan.model_copy(update={"fields": fields})
+
+
+def test_quoted_words_are_no_part_of_the_digest_and_survive_json():
+    plan = quoted(PLAN, "under $5")
+    assert plan.digest == PLAN.digest
+    again = Plan.model_validate_json(plan.model_dump_json())
+    assert again.fields[0].quote == "under $5"
+    assert "quote" not in PLAN.model_dump(mode="json")["fields"][0]

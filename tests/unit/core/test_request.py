@@ -35,3 +35,32 @@ def test_an_unknown_key_is_refused():
 def test_is_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         TrainingRequest().minutes = 3
+
+
+def test_words_and_reasons_are_left_out_where_there_are_none():
+    assert TrainingRequest(stated={"a": 1}).model_dump_json() == '{"stated":{"a":1},"minutes":null}'
+
+
+def test_words_and_reasons_survive_json():
+    request = TrainingRequest(
+        stated={"where.max_usd": 5},
+        quotes={"where.max_usd": "under $5"},
+        assumed={"base_model.name": "the usual"},
+        told=("export: not built",),
+    )
+    assert TrainingRequest.model_validate_json(request.model_dump_json()) == request
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"quotes": {"a": "x" * 201}},
+        {"assumed": {"a": "x" * 501}},
+        {"told": ["x" * 501]},
+        {"quotes": {str(n): "x" for n in range(101)}},
+        {"told": ["x"] * 101},
+    ],
+)
+def test_words_and_reasons_are_bounded(given):
+    with pytest.raises(ValidationError):
+        TrainingRequest(**given)

@@ -446,3 +446,24 @@ def test_reasons_of_a_rented_machine_are_its_own():
 def test_cards_can_be_named_with_commas():
     spec, _ = ask(where__on="runpod", base_model="o/m", where__gpu_any_of="A40, RTX A6000")
     assert spec.where.gpu_any_of == ("A40", "RTX A6000")
+
+
+def test_words_and_reasons_stand_in_the_notes():
+    request = TrainingRequest(
+        stated={"base_model": "Qwen/Qwen3-8B", "data.source": "a.csv", "data.columns.prompt": "q", "training.epochs": 3},
+        quotes={"base_model": "Qwen", "data.columns.prompt": "column q", "training.epochs": "3 epochs"},
+        assumed={"base_model.name": "the usual", "training.seed": "any will do"},
+    )  # fmt: skip
+    _, notes = resolve(request)
+    chosen, said = notes["base_model.name"], notes["training.epochs"]
+    assert (chosen.origin, chosen.why, chosen.quote) == (Origin.ASSUMED, "the usual", "Qwen")
+    assert (said.origin, said.quote) == (Origin.STATED, "3 epochs")
+    assert notes["data.columns"].quote == "column q"
+    assert notes["training.seed"].why == "any will do"
+    assert notes["adapter.rank"].quote is None
+
+
+def test_words_about_unknown_fields_are_refused():
+    for more in ({"quotes": {"training.epoch": "x"}}, {"assumed": {"training.epoch": "x"}}):
+        with pytest.raises(SpecError, match=r"training\.epochs"):
+            resolve(TrainingRequest(stated={"data.source": "a.csv"}, **more))
