@@ -30,8 +30,10 @@ def is_negated(tokens: Sequence[Token], at: int) -> bool:
 
 def is_replaced(tokens: Sequence[Token], at: int) -> bool:
     """Whether `instead of` stands right before a token."""
-    for token in reversed(tokens[max(0, at - 3) : at]):
-        if token.is_break:
+    for back in range(at - 1, max(-1, at - 4), -1):
+        token = tokens[back]
+        is_thing = token.sort in (Sort.LITERAL, Sort.MODEL, Sort.CARD)
+        if token.is_break or (is_thing and tokens[back + 1].concept is not Concept.OR):
             return False
         if token.concept is Concept.INSTEAD_OF:
             return True

@@ -68,6 +68,8 @@ _FILLERS: Final = frozenset(
         "=",
         ">",
         "size",
+        '"',
+        "'",
         "auf",
         "a",
     ]

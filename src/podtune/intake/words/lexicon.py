@@ -155,12 +155,12 @@ SMALL_WORDS: Final[Mapping[str, frozenset[str]]] = {
     code: frozenset(line.split())
     for code, line in {
         "en": "the a an on my with for and of to is it use please train our in under at most by i you we make no not do as this that epochs model data",
-        "de": "der die das zur aus bei bis mehr soll ein eine einen auf mit fur fuer und von zu ist es bitte trainiere trainieren meine meinen meinem meiner unsere unseren im nicht kein keine uber hochstens hoechstens ich du wir den dem nutze feinabstimmung epochen lernrate daten "
+        "de": "schon mein mir der die das zur aus bei bis mehr soll ein eine einen auf mit fur fuer und von zu ist es bitte trainiere trainieren meine meinen meinem meiner unsere unseren im nicht kein keine uber hochstens hoechstens ich du wir den dem nutze feinabstimmung epochen lernrate daten "
         "modell dann nur aber oder wie viel kostet wurde",
         "fr": "le la les un une des sur avec pour et de du est ce mes mon ma nos entraine entrainer affine affiner au aux pas plus je tu nous en s l epoques epoque utilise veux modele donnees taux combien ne dans",
-        "es": "el la los las un una en con para y de del es mis mi nuestros nuestras entrena entrenar ajusta ajustar por favor mas al yo que quiero epocas usa modelo datos tasa cuanto dejalo pero sin",
-        "it": "entro circa questo questa devono deve euro alle il lo la gli le un una su con per di del della dei sui sulle sul miei mie nostri nostre addestra addestrare affina non piu che voglio epoche modello dati tasso quanto ma senza i e al",
-        "pt": "os um uma em com para e de da dos das nos meus minhas nossos treine treina treinar ajuste ajustar nao mais que quero epocas modelo dados taxa quanto mas sem o",
+        "es": "ya si mira tiene el la los las un una en con para y de del es mis mi nuestros nuestras entrena entrenar ajusta ajustar por favor mas al yo que quiero epocas usa modelo datos tasa cuanto dejalo pero sin",
+        "it": "mio mia dai entro circa questo questa devono deve euro alle il lo la gli le un una su con per di del della dei sui sulle sul miei mie nostri nostre addestra addestrare affina non piu che voglio epoche modello dati tasso quanto ma senza i e al",
+        "pt": "pra tem ja meu minha os um uma em com para e de da dos das nos meus minhas nossos treine treina treinar ajuste ajustar nao mais que quero epocas modelo dados taxa quanto mas sem o",
     }.items()
 }
 """The commonest small words of each language, which tell it apart."""
@@ -173,6 +173,8 @@ def phrases(language: str) -> Mapping[str, Mapping[tuple[str, ...], Concept]]:
     everywhere = [
         w for line in _NEGATIONS.values() for w in line.split("|") if w not in _ONLY_THERE
     ]
+    if language == "pt":
+        everywhere = [w for w in everywhere if w != "no"]  # `no arquivo`: in the file
     negations = "|".join([*everywhere, *_NEGATIONS.get(language, "no").split("|")])
     rows = [*PHRASES.items(), (Concept.NOT, negations)]
     for concept, line in rows:

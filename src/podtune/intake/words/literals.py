@@ -71,6 +71,9 @@ _NO_PAIR: Final = Pattern(
 )
 """Words that share a slash and are no id."""
 
+_KEY: Final = Pattern(r"[\"'][a-z_]{1,40}[\"']", re.IGNORECASE)
+_COLON: Final = Pattern(r"\s{0,2}:")
+"""A name in quotation marks before a colon is a key of JSON and no quotation."""
 _PLAIN_WORDS: Final = Pattern(r"[a-z]+/[a-z]+")
 _BEFORE_NAME: Final = Pattern(
     r"(?:^|[:=,(]|\b(?:on|from|using|with|data|datas?et|set|as|to|model|base|adapter|checkpoint|repo|named|called|hf|hub|at|auf|mit|von|als|sur|avec|de|comme|con|sobre|como|su|come|com|daten|datos|dati|dados|donnees|données))\s*$",
@@ -112,7 +115,8 @@ def _literal(kind: Kind, match: re.Match[str]) -> Literal | None:
     """A literal without the full stop of its sentence, or None where it is none after all."""
     value, start = match[0], match.start()
     if kind is Kind.QUOTED:
-        return _quoted(value, start)
+        is_key = _KEY.fullmatch(value) and _COLON.match(match.string, match.end())
+        return None if is_key else _quoted(value, start)
     value = value.rstrip(_TRAILING)
     if kind is Kind.PAIR and (_NO_PAIR.fullmatch(value) or _is_a_list_of_words(match)):
         return None

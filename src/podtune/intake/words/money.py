@@ -20,8 +20,13 @@ _TOTALS: Final = frozenset(("run", "job", "training", "total", "lauf", "insgesam
 
 
 _PAST: Final = Pattern(
-    r"\b(?:cost (?:me|us)|paid|spent|was|were|billed|charged|saved?|revenue|salary|worth|wasted|last time|previously|refund(?:ed|s)?|invoice[sd]?|"
+    r"\b(?:cost (?:me|us)|paid|spent|was|were|billed|charged|saved?|revenue|salary|worth|wasted|last time|previously|(?:products?|subscriptions?|plans?|items?|services?|licen[cs]es?|memberships?|tools?|apps?|devices?|orders?) (?:costs?|is|are|sells? for)|priced at|sells for|refund(?:ed|s)?|invoice[sd]?|"
     r"gekostet|bezahlt|kostete|a coute|paye|costo|pague|gaste|ha pagato|pagato|pagou|paguei)\b"
+)
+
+
+_HOURLY: Final = Pattern(
+    r"\b(?:hourly|per hour|stundlich\w*|stundensatz|stundenpreis|pro stunde|horaire|par heure|horari[ao]|por hora|orari[ao])\b"
 )
 
 
@@ -81,7 +86,7 @@ _GOODS: Final = frozenset(
 
 _VAGUE: Final = Pattern(
     r"\b(?:(?:a )?(?:few|couple(?: of)?|handful of|some) (?:dollars|bucks|euros?|quid|pounds)|some money|unlimited|money is no (?:object|issue)|no (?:budget|spending|cost|price) (?:limit|cap|constraints?)|"
-    r"no limit on (?:cost|spend\w*|budget|money)|whatever it (?:costs|takes)|(?:price|cost|money) (?:doesn t|does not|isn t|is not|is irrelevant|no)(?: matter| an? (?:object|issue|problem))?|"
+    r"(?:budget|cost|spending|price) (?:limit|cap|ceiling) ?[:=]? ?(?:is )?(?:none|off|unlimited|infinite)|(?:remove|lift|drop|disable|ignore|bypass|override|raise|increase) (?:the |my |our |any )?(?:budget|cost|spending|price) (?:cap|limit|ceiling)|no limit on (?:cost|spend\w*|budget|money)|whatever it (?:costs|takes)|(?:price|cost|money) (?:doesn t|does not|isn t|is not|is irrelevant|no)(?: matter| an? (?:object|issue|problem))?|"
     r"spare no expense|(?:small|tight|limited|low|modest|tiny|reasonable|big|huge|decent) budget|(?:budget is|budget s) (?:small|tight|limited|low|flexible|open)|pocket (?:money|change)|not (?:too )?(?:much|expensive)|don t spend (?:too )?much|not break the bank|"
     r"ein paar (?:euro|dollar|franken)|geld spielt keine rolle|egal was es kostet|kleines budget|nicht (?:zu )?(?:viel|teuer)|quelques (?:euros|dollars)|peu importe le (?:prix|cout)|petit budget|"
     r"unos (?:pocos|cuantos) (?:euros|dolares|pesos)|el dinero no (?:es|importa)|cueste lo que cueste|presupuesto (?:ajustado|limitado|pequeno)|qualche (?:euro|dollaro)|costi quel che costi|senza badare a spese|budget limitato|"
@@ -169,6 +174,7 @@ def _scope(tokens: Sequence[Token], money: Money) -> tuple[str | None, int]:
             break
         at += 1
     before = tokens[max(0, money.first - 3) : money.first]
+    is_hourly |= _HOURLY.search(_clause_before(tokens, money.first)) is not None
     is_hourly |= any(
         t.text in ("hourly", "stundlich")
         or (t.concept is Concept.HOUR and t.sort is Sort.WORD and b.concept is Concept.PER)
@@ -177,6 +183,14 @@ def _scope(tokens: Sequence[Token], money: Money) -> tuple[str | None, int]:
     if is_each and not is_hourly:
         return None, last
     return ("per_gpu_hour" if is_each else "per_hour" if is_hourly else "total"), last
+
+
+def _clause_before(tokens: Sequence[Token], at: int) -> str:
+    """The words of a clause before a token, eight at most."""
+    first = at
+    while first > max(0, at - 8) and not tokens[first - 1].is_break:
+        first -= 1
+    return " ".join(token.text for token in tokens[first:at])
 
 
 def _unless_spent(token: Token) -> str | None:

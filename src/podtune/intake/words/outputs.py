@@ -21,6 +21,12 @@ _PUBLIC: Final = Pattern(
 _OWN: Final = Pattern(
     r"\b(?:my|our|the|these|some|a|his|her|their|meine\w?|unsere\w?|mes|nos|mis|nuestr\w+|miei|nostr\w+|meus|minhas|noss\w+) $"
 )
+_IS_INPUT: Final = Pattern(
+    r"\b(?:repo|repository|site|website|faq|docs|data|dataset|wiki|page|forum)s? (?:is|are|was) $"
+)
+_EITHER: Final = Pattern(r" or (?:public|private)\b")
+_EITHER_BEFORE: Final = Pattern(r"\b(?:public|private) or $")
+"""Whoever leaves it open states nothing."""
 _MADE: Final = Pattern(r"^ ?(?:model\w*|adapter\w*|output|lora|result\w*|weights|hub|bot|upload)\b")
 _PERMITTED: Final = Pattern(
     r"^[^,.;\n]{0,20}\b(?:ok|okay|fine|allowed|possible|no problem|acceptable|would be (?:ok|fine)|works|ginge|in ordnung|moglich|erlaubt|d accord|possible|permitido|vale|va bene|tudo bem|pode ser)\b|^[^,.;\n]{0,10}可以"
@@ -29,7 +35,7 @@ _PUBLISH: Final = Pattern(
     r"\b(?:publish\w*|open ?sourc\w*|release|veroffentlich\w*|publie[rz]?|publica[r]?|pubblica\w*|publique|share (?:it|the (?:model|adapter)))\b|发布"
 )
 _UNPUBLISHED: Final = Pattern(
-    r"\b(?:nothing|not|never|don t|nicht|nichts|niemals|rien|jamais|nada|nunca|niente|mai|nao|non|no)\b[^.;,\n]{0,30}\b(?:publish(?:ed)?|veroffentlich\w*|publie[rzs]?|publiquen?|publicad[oa]s?|publicar|pubblicat[oaie]|pubblicare|pubblicar\w*)\b"
+    r"\b(?:nothing|not|never|don t|nicht|nichts|niemals|rien|jamais|nada|nunca|niente|mai|nao|non|no)\b[^.;,\n]{0,30}\b(?:publish(?:ed)?|veroffentlich\w*|publie[rzs]?|publique[nsz]?|publicad[oa]s?|publicar|pubblicat[oaie]|pubblicare|pubblicar\w*)\b"
 )
 _HUB: Final = Pattern(
     r"\b(?:publish|push|upload|save|share|put|release|deliver|store|veroffentlich\w*|lade|publie\w*|envoie|pousse|publica\w*|sube\w*|carica\w*|pubblica\w*|publique|envie|suba)\b[^.;\n]{0,60}\b(?:hugging ?face|hf|(?:the )?hub)\b|上传到 ?(?:hugging ?face|hf)|发布到 ?(?:hugging ?face|hf)"
@@ -134,7 +140,9 @@ def _visibility(document: Document) -> tuple[list[Candidate], bool]:
                 document.loose[: match.start()][-24:],
                 document.loose[match.end() : match.end() + 40],
             )
-            if _OWN.search(before) and not _MADE.match(after):
+            if (_OWN.search(before) and not _MADE.match(after)) or _IS_INPUT.search(before):
+                continue
+            if _EITHER.match(after) or _EITHER_BEFORE.search(before):
                 continue
             if value == "public" and _PERMITTED.match(after):
                 is_publishing = True

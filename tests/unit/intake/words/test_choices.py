@@ -25,6 +25,10 @@ def test_what_is_open_is_asked(read, words):
     assert not [f for f in found.fields if f.startswith("gpu")]
 
 
+def test_one_instead_of_another(fields):
+    assert fields("instead of llama 3.1 8b use qwen3 8b on rows.csv")["base_model_family"] == "qwen"
+
+
 def test_two_models_offered_are_asked_about(read):
     found = read("qwen3 8b or llama 3.1 8b on rows.csv, you choose")
     assert found.must_ask == ["base_model"]

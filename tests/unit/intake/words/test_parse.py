@@ -44,12 +44,15 @@ def test_the_figures_of_the_development_set(development_set, tmp_path):
     assert int(exact.split()[-3]) >= 48, exact
 
 
-@pytest.mark.parametrize(("name", "least"), [("first.jsonl", 145), ("second.jsonl", 96)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("first.jsonl", 146), ("second.jsonl", 97), ("third.jsonl", 80)]
+)
 def test_the_figures_of_our_own_sets(name, least):
     """Written before the parser was looked at, in people's many ways.
 
-    As they were first read (the second after the first had been mended): recall .963 and .945, precision .991
-    and .984, wrong or invented where money or privacy hangs on it 4 and 6, wholly right 120 of 150 and 75 of 100.
+    As each was first read, after those before it had been mended: recall .963, .945 and .933, precision .991,
+    .984 and .962, wrong or invented where money or privacy hangs on it 4, 6 and 16 (intents but for two), wholly
+    right 120 of 150, 75 of 100 and 59 of 83. The third asks for news, prices and checks more than people do.
     """
     found = score(name, lambda request: parse(request, NOW))
     assert found.money == 0, found.told

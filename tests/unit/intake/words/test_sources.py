@@ -42,6 +42,12 @@ def test_a_base_model_to_start_from_is_no_adapter(fields):
     assert (found["base_model_id"], found["dataset_ref"]) == ("Qwen/Qwen3-4B", "rows.csv")
 
 
+def test_json_is_read_too(fields):
+    found = fields('{"base_model": "Qwen/Qwen3-8B", "dataset": "rows.jsonl", "epochs": 2}')
+    wanted = {"base_model_id": "Qwen/Qwen3-8B", "dataset_ref": "rows.jsonl", "epochs": 2}
+    assert {k: found.get(k) for k in wanted} == wanted
+
+
 def test_several_files_are_asked_about(read):
     found = read("train qwen3 8b on a.csv and b.csv")
     assert (found.fields["dataset_kind"], found.must_ask) == ("files", ["dataset"])
