@@ -9,7 +9,7 @@ TORCH  := torch==2.13.0
 DEMO   := $(VENV)/.installed-demo
 DEV    := $(VENV)/.installed-dev
 
-.PHONY: help setup demo test test-fast check checklist format bench faults docs lock clean smoke-runpod
+.PHONY: help setup inspector demo test test-fast check checklist format bench faults docs lock clean smoke-runpod
 
 help:
 	@echo "make demo    set up, then train an adapter on examples/support.jsonl (about 3 minutes)"
@@ -48,6 +48,17 @@ $(DEV): requirements/dev.lock $(DEMO)
 	@echo "set-up: tools for tests and checks, by hash"
 	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
 	@touch $@
+
+# The inspector of the Model Context Protocol, exactly as locked, for a test that skips without it. Needs node and npm.
+INSPECTOR := $(VENV)/inspector/.installed
+
+$(INSPECTOR): tests/support/inspector/package-lock.json | $(VENV)/bin/python
+	@mkdir -p $(@D)
+	@cp tests/support/inspector/package.json tests/support/inspector/package-lock.json $(@D)
+	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+inspector: $(INSPECTOR)
 
 demo: $(DEMO)
 	@$(BIN)/podtune train examples/support.jsonl

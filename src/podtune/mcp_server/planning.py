@@ -9,7 +9,6 @@ from pydantic import Field
 from podtune.app import plan_words
 from podtune.app.asked import SubmissionState
 from podtune.app.asking import TRAINS
-from podtune.app.plan_offers import OpenQuestion as Open
 from podtune.app.plan_offers import question_of
 from podtune.app.plan_tickets import Ticket
 from podtune.core.errors import DatasetError, SpecError
@@ -145,14 +144,18 @@ class Planning:
         self, sentence: str, answers: Mapping[str, str], roots: ListRootsResult
     ) -> PlanAnswer:
         """What a sentence leads to: questions, another tool, an estimate, or a plan with its token."""
-        asked, request = heard(self._house, sentence, answers, roots)
+        asked, request, notes = heard(self._house, sentence, answers, roots)
         if asked.plan is None or request is None or asked.must:
-            return _open(asked.questions, asked.intent, next_of(asked), asked.understood.told)
+            told = (*asked.understood.told, *notes)
+            return _open(asked.questions, asked.intent, next_of(asked), told)
         is_estimate = asked.intent == "estimate"
         answer = plan_answer(asked.plan, None if is_estimate else self._ticket(asked.plan, request))
-        return answer.model_copy(
-            update={"intent": asked.intent, "questions": open_questions(asked.questions)}
-        )
+        more = {
+            "intent": asked.intent,
+            "questions": open_questions(asked.questions),
+            "warnings": [*answer.warnings, *notes],
+        }
+        return answer.model_copy(update=more)
 
     def _ticket(self, plan: Plan, request: TrainingRequest) -> Ticket:
         return self._house.tickets.issue(plan, request, self._house.caller, kind=KIND)
@@ -191,7 +194,7 @@ def plan_answer(plan: Plan, ticket: Ticket | None) -> PlanAnswer:
 
 
 def _open(
-    questions: Sequence[Question | Open], intent: str, next_: str, told: Sequence[str] = ()
+    questions: Sequence[Question], intent: str, next_: str, told: Sequence[str] = ()
 ) -> PlanAnswer:
     """What there is where nothing was planned."""
     return PlanAnswer(

@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 from mcp.types import ListRootsResult
 
+from podtune.app import llm
 from podtune.app.asking import TRAINS, Asked, Asking
 from podtune.app.desk import Desk
-from podtune.app.plan_offers import OpenQuestion as Open
 from podtune.app.settings import Settings
 from podtune.app.workspace import Workspace
 from podtune.core.plan import Plan
@@ -55,10 +55,13 @@ class DeskPlanner:
 
 
 class Heard(NamedTuple):
-    """What a sentence leads to, and what was planned of it."""
+    """What a sentence leads to."""
 
     asked: Asked
     request: TrainingRequest | None
+    """What was planned of it."""
+    notes: tuple[str, ...] = ()
+    """Of a language model that helped to read it, where one is set."""
 
 
 def heard(house: House, sentence: str, answers: Mapping[str, str], roots: ListRootsResult) -> Heard:
@@ -71,12 +74,14 @@ def heard(house: House, sentence: str, answers: Mapping[str, str], roots: ListRo
         planner = DeskPlanner(house.desk(), None)
         return Heard(Asking(planner, None).begin(sentence, answers), planner.planned)
     workspace = house.workspace(roots)
-    planner = DeskPlanner(house.desk(), workspace)
+    planner, notes = DeskPlanner(house.desk(), workspace), list[str]()
     first, *more = workspace.roots
-    return Heard(Asking(planner, first, more).begin(sentence, answers), planner.planned)
+    parser = llm.parser(planner.settings, notes.append)
+    asked = Asking(planner, first, more, parser).begin(sentence, answers)
+    return Heard(asked, planner.planned, tuple(notes))
 
 
-def open_questions(questions: Sequence[Question | Open]) -> list[OpenQuestion]:
+def open_questions(questions: Sequence[Question]) -> list[OpenQuestion]:
     """Questions as an agent reads them."""
     return [
         OpenQuestion(

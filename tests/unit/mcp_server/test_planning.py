@@ -1,10 +1,12 @@
 import json
 
 import pytest
+from pydantic import SecretStr
 
+from podtune.app.plan_tickets import Ticket
 from podtune.core.access import Scope
-from podtune.mcp_server.planning import stated_of
-from support import desks, homes
+from podtune.mcp_server.planning import plan_answer, stated_of
+from support import build, desks, homes
 from support.agents import Door
 
 FIELDS = {"data.source": "tickets.jsonl", "base_model": "model"}
@@ -52,7 +54,7 @@ def test_a_token_that_was_touched_buys_nothing(host, planned):
 def test_data_that_changed_since_is_not_trained_on(host, planned, work):
     homes.data(work, 12)
     refused = host.refusal("submit", token=planned["token"])
-    assert refused["code"] == "plan_changed"
+    assert refused["code"] == "data_changed"
 
 
 def test_either_words_or_fields(host):
@@ -121,3 +123,32 @@ def test_a_job_is_cancelled(host, planned):
     assert host.told("cancel", job_id=job)["job_id"] == job
     assert host.service.job(job).desired == "cancelled"
     assert host.refusal("cancel", job_id="nothing")["code"] == "not_found"
+
+
+def test_a_dear_plan_names_who_has_to_agree_and_how(tmp_path):
+    plan = homes.rented_plan(tmp_path)
+    ticket = Ticket(
+        SecretStr("ptp_x"),
+        "abcdefghjkmn",
+        plan.digest,
+        plan.price.max_usd,
+        build.NOW,
+        ("it is dear",),
+    )
+    told = plan_answer(plan, ticket)
+    assert (told.state, told.approval_id, told.approval_reasons) == (
+        "needs_approval", "abcdefghjkmn", ["it is dear"],
+    )  # fmt: skip
+    assert told.ceiling_usd == float(plan.price.max_usd)
+    assert "podtune approve abcdefghjkmn" in told.next
+    free = plan_answer(plan, ticket._replace(reasons=()))
+    assert (free.state, free.approval_id) == ("ready", None)
+    assert plan_answer(plan, None).token is None
+
+
+def test_a_choice_of_columns_is_a_question(host, work):
+    (work / "t.csv").write_text("a,b,c\n" + "one,two,three\n" * 30, encoding="utf-8")
+    told = host.call("plan", fields={"data.source": "t.csv", "base_model": "model"})
+    shown = told.structured_content
+    assert told.is_error or shown["state"] == "questions"
+    assert "ptp_" not in told.model_dump_json()
