@@ -71,13 +71,15 @@ def _training(sheet: Sheet, intent: str, now: datetime) -> None:
     training_said.evaluation(sheet)
     placing.machine(sheet, place)
     money = spending.money(sheet.parsed, sheet.text, sheet.answers)
-    _limits(sheet, money, "budget_amount")
-    _limits(sheet, spending.time(sheet.fields, sheet.answers, now), "deadline", "max_hours")
+    _limits(sheet, money, () if "budget" in sheet.answers else ("budget_amount",))
+    time = spending.time(sheet.fields, sheet.answers, now)
+    _limits(sheet, time, () if "deadline" in sheet.answers else ("deadline", "max_hours"))
     output_said.output(sheet)
     sheet.tell(*objections.remarks(sheet.parsed._replace(fields=sheet.fields), rented=rents))
 
 
-def _limits(sheet: Sheet, limits: spending.Limits, *fields: str) -> None:
+def _limits(sheet: Sheet, limits: spending.Limits, fields: tuple[str, ...]) -> None:
+    """Take ceilings over, with the words of the fields they were read from."""
     for path, value in limits.stated.items():
         sheet.say(path, value, *fields)
     for path, (value, why) in limits.assumed.items():

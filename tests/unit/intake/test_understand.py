@@ -104,6 +104,14 @@ def test_composed_requests_state_what_they_say(made):
     assert found.refusals == ()
 
 
+def test_an_answer_is_not_quoted_as_words_of_the_request():
+    text = "qwen3 4b on a.csv on runpod, under $5"
+    assert heard(text).quotes["where.max_usd"] == "$5"
+    lower = heard(text, budget="3")
+    assert lower.stated["where.max_usd"] == 3
+    assert "where.max_usd" not in lower.quotes
+
+
 def test_secrets_stand_nowhere():
     secret = "hf_" + "AbCdEfGhIjKlMnOpQrSt12345678"
     found = heard(f"train smollm2 135m on data.jsonl, my hf token is {secret}")
