@@ -10,6 +10,7 @@ import pytest
 
 from podtune.app.settings import Settings
 from podtune.intake.proposal import MOST_FIELDS
+from podtune.intake.proposing import MOST_ASKED
 from support.chat_server import chat_server
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -39,5 +40,6 @@ def test_the_blocks_run_and_say_what_is_shown(page, tmp_path):
 
 def test_its_figures_are_the_codes(page):
     assert f"at most {MOST_FIELDS} fields" in page
+    assert f"More than {MOST_ASKED} fields" in page
     assert f"`PODTUNE_LLM_TIMEOUT_S` ({Settings().llm_timeout_s})" in page
     assert f"no answer within {Settings().llm_timeout_s} s" in page

@@ -182,7 +182,7 @@ def _address(settings: Settings) -> str:
 def _model(settings: Settings) -> "Model":
     """The model that is set, with a client that follows no redirect and tries nothing twice.
 
-    What the SDKs find in the environment by themselves (a token, an organisation) is taken from them again.
+    What an SDK finds in the environment by itself (an organisation, a project) is taken from it again.
 
     Raises:
         SpecError: the extra is not installed, or no address is set.
@@ -203,7 +203,7 @@ def _model(settings: Settings) -> "Model":
         from pydantic_ai.providers.anthropic import AnthropicProvider
 
         anthropic = AnthropicProvider(api_key=secret, base_url=settings.llm_base_url or _CLAUDE, http_client=client)  # fmt: skip
-        anthropic.client.max_retries, anthropic.client.auth_token = 0, None
+        anthropic.client.max_retries = 0
         return AnthropicModel(settings.llm_model.removeprefix(ANTHROPIC), provider=anthropic)
     if not settings.llm_base_url:
         raise SpecError(
@@ -233,6 +233,8 @@ def _why(error: Exception) -> str:
 
 def _note(checked: "Checked", name: str) -> str:
     """What the model changed, in a line."""
+    if checked.is_passed_over:
+        return f"read without {name}: most of what it proposed does not fit the words"
     parts = [
         f"{what} {', '.join(dict.fromkeys(fields))}"
         for what, fields in (("found", checked.added), ("has to be asked:", checked.asked))

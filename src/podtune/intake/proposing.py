@@ -16,6 +16,8 @@ from podtune.intake.words.candidates import Value
 from podtune.intake.words.document import Document
 from podtune.intake.words.parse import ParsedRequest, Span, documented, local_now, parse
 
+MOST_ASKED: Final = 5
+"""Questions that a proposal may cost; one that would cost more is passed over. Chosen: a short dialogue."""
 HIDDEN: Final = "[hidden]"
 """Stands for a key or a password in what a model is shown."""
 
@@ -30,6 +32,8 @@ class Checked(NamedTuple):
     """Fields that did not hold and are asked about instead."""
     refused: tuple[str, ...]
     """Fields that changed nothing: the grammar reads them otherwise, or may not be overruled."""
+    is_passed_over: bool = False
+    """Whether so much did not hold that nobody is bothered with it."""
 
 
 _BUDGET: Final = ("budget_amount", "budget_currency", "budget_scope", "budget_kind")
@@ -71,7 +75,8 @@ def check(request: str, proposal: Proposal, now: datetime | None = None) -> Chec
     """Hold a proposal against the request.
 
     Whatever the grammar reads stays: its values, conflicts, questions and flags. A proposal can fill in what
-    it missed, ask, and make an intent cheaper; it raises no cap, publishes nothing and starts nothing.
+    it missed, ask, and make an intent cheaper; it raises no cap, publishes nothing and starts nothing. One of
+    which more than `MOST_ASKED` fields do not hold changes nothing.
 
     Args:
         request: As it was typed.
@@ -108,6 +113,8 @@ class _Checking:
         for one in (first[name] for name in first if name not in _BUDGET):
             self._hold_one(one)
         self._hold_budget([first[name] for name in _BUDGET if name in first])
+        if len(set(self._asked)) > MOST_ASKED:
+            return Checked(self._own, (), (), tuple(first), is_passed_over=True)
         parsed = self._own._replace(
             fields=self._fields, spans=self._spans, must_ask=self._asks, must_confirm=self._confirms, flags=sorted(self._flags)
         )  # fmt: skip

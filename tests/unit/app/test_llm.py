@@ -187,6 +187,15 @@ def test_an_address_is_needed():
     assert note == "read without the language model: PODTUNE_LLM_BASE_URL is not set"
 
 
+def test_one_that_invents_everything(server, settings):
+    names = ("seed", "lora_rank", "batch_size", "max_steps", "gpu_count", "visibility", "where")
+    server.says(*((name, "7", "words that are not there") for name in names))
+    parsed, note = read(settings)
+    assert same_as_without(parsed)
+    assert note is not None
+    assert "does not fit the words" in note
+
+
 def test_doubles_of_the_sdk():
     def answer(messages, _info):
         assert "<request>" in str(messages)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from podtune.core.errors import SpecError
 from podtune.intake.proposal import FieldName, Proposal
-from podtune.intake.proposing import HIDDEN, check, shown
+from podtune.intake.proposing import HIDDEN, MOST_ASKED, check, shown
+from podtune.intake.understand import understand
 from podtune.intake.words.parse import parse
 from support.word_scores import MONEY, rows
 
@@ -184,6 +185,27 @@ def test_places_are_those_of_what_was_typed():
 def test_a_long_request_is_refused():
     with pytest.raises(SpecError, match="100000 characters"):
         held("a" * 100_000)
+
+
+def test_one_that_is_mostly_wrong_is_passed_over():
+    request = f"{BASE}, thrice please"
+    names = ("epochs", "seed", "lora_rank", "batch_size", "max_steps", "gpu_count")
+    lies = [(name, 7, "words that are not there") for name in names]
+    assert len(lies) == MOST_ASKED + 1
+    found = held(request, ("task", "qa", "rows.csv"), *lies)
+    assert (found.parsed, found.is_passed_over) == (parse(request, NOW), True)
+    assert set(held(request, *lies[1:]).asked) == set(names[1:])
+
+
+@pytest.mark.parametrize("field", FieldName.__args__)
+def test_what_does_not_hold_states_nothing_in_the_spec(field):
+    own = understand(parse(BASE, NOW), BASE, now=NOW)
+    found = held(BASE, (field, "7", "words that are not there"))
+    told = understand(found.parsed, BASE, now=NOW)
+    assert told.stated == own.stated
+    assert told.assumed.items() <= own.assumed.items()
+    asked = {question.field for question in told.questions if question not in own.questions}
+    assert asked <= {*found.asked, "base_model"}
 
 
 NAMES = st.sampled_from(FieldName.__args__)
