@@ -3,6 +3,8 @@
 import io
 import json
 
+from support.chat_server import chat_server
+
 
 def test_one_object(run):
     code, out, _ = run("ask", "--parse-only", "--output", "json", "qwen3 8b on rows.csv, max $5")
@@ -55,3 +57,17 @@ def test_lines(run, monkeypatch):
     assert told[0]["id"] == "a"
     assert told[0]["fields"]["epochs"] == 3
     assert [t["error"]["code"] for t in told[1:]] == ["bad_line", "bad_line", "request_too_long"]
+
+
+def test_a_model_reads_along_unless_it_is_left_out(run, monkeypatch):
+    words = "qwen3 8b on rows.csv, let it look at everything thrice"
+    with chat_server() as server:
+        monkeypatch.setenv("PODTUNE_LLM_MODEL", "m")
+        monkeypatch.setenv("PODTUNE_LLM_BASE_URL", server.url)
+        server.says(("epochs", 3, "look at everything thrice"))
+        _, out, err = run("ask", "--parse-only", "--output", "json", words)
+        assert json.loads(out)["must_ask"] == ["epochs"]
+        assert "has to be asked: epochs" in " ".join(err.split())
+        _, out, err = run("ask", "--parse-only", "--offline", "--output", "json", words)
+        assert json.loads(out)["must_ask"] == []
+        assert (err, len(server.seen)) == ("", 1)
