@@ -178,12 +178,14 @@ class Approvals:
             row.approval,
             row.decided_by,
         )
-        self._settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(
-            self._settings.home / AUDIT_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
-        )
-        with os.fdopen(descriptor, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(entry) + "\n")
+        path = self._settings.home / AUDIT_FILE
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(entry) + "\n")
+        except OSError as error:  # the row has it; the decision stands
+            log.warning("%s cannot be written: %s", AUDIT_FILE, error.strerror)
 
 
 def _is_own(row: PlanTicket, principal: Principal) -> bool:

@@ -123,3 +123,10 @@ def test_a_stored_plan_that_is_another_cannot_be_agreed_to(approvals, ticket, pa
     with pytest.raises(NotFoundError) as gone:
         approvals.plan(refused)
     assert gone.value.code == "plan_gone"
+
+
+def test_a_log_that_cannot_be_written_undoes_no_decision(approvals, ticket, paying, caplog):
+    (paying.service.settings.home / AUDIT_FILE).mkdir()
+    row = approvals.decide(ticket.approval_id, person(), ticket.digest, agreed=True, by="x")
+    assert row.approval == "approved"
+    assert f"{AUDIT_FILE} cannot be written" in caplog.text
