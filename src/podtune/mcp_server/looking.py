@@ -268,7 +268,7 @@ def _next_of_data(report: DatasetReport, *, is_open: bool) -> str:
 def _next_of(stand: waiting.Stand, job_id: str) -> str:
     found, status = stand.found, stand.status
     if not stand.is_finished:
-        return f"`status` with job_id {job_id!r} and wait_s 60"
+        return f"`status` with job_id {job_id!r} and wait_s 45"
     if found.job is not None and found.job.outcome is Outcome.COMPLETED:
         return f"`artifact` with job_id {job_id!r}"
     advice = (status.advice or "").replace("JOB", job_id)

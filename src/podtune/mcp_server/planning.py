@@ -112,7 +112,7 @@ class Planning:
             state="preparing" if found.state is SubmissionState.PREPARING else "accepted",
             is_repetition=found.duplicate,
             ceiling_usd=None if found.ceiling_usd is None else float(found.ceiling_usd),
-            next=f"`status` with job_id {found.id!r} and wait_s 60, until is_finished",
+            next=f"`status` with job_id {found.id!r} and wait_s 45, until is_finished",
         )
 
     def cancel(self, job_id: JobId) -> CancelAnswer:
@@ -126,7 +126,7 @@ class Planning:
         return CancelAnswer(
             job_id=found.id,
             phase=phase,
-            next=f"`status` with job_id {found.id!r} and wait_s 60: it has ended once is_finished",
+            next=f"`status` with job_id {found.id!r} and wait_s 45: it has ended once is_finished",
         )
 
     def _planned(self, request: TrainingRequest) -> PlanAnswer:

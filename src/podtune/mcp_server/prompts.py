@@ -14,7 +14,7 @@ Go through these steps, with podtune's tools:
    comes back, and plan again with my `answers`.
 3. Show me the plan's summary, its price and its ceiling, and wait for my yes. Without it, stop here.
 4. `submit` the token. Where it says `approval_needed`, tell me the command that it names; I run it myself.
-5. `status` with `wait_s` 60 until `is_finished`; tell me when the phase changes.
+5. `status` with `wait_s` 45 until `is_finished`; tell me when the phase changes.
 6. `artifact`: tell me where the adapter is, what it cost, and that it was proved. If the job failed, read `logs` and
    tell me why, and what to do next.
 

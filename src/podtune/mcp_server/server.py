@@ -18,7 +18,7 @@ INSTRUCTIONS: Final = """\
 podtune fine-tunes language models: it checks data, plans with a price, trains here or on rented GPUs, proves the
 adapter and signs a receipt.
 
-Order: check_data -> plan -> (show the plan and its price, ask the user) -> submit(token) -> status(wait_s=60) until
+Order: check_data -> plan -> (show the plan and its price, ask the user) -> submit(token) -> status(wait_s=45) until
 is_finished -> artifact. Money is spent by `submit` alone, never above the ceiling of the plan, and only after the user
 said yes to that very plan. Questions of `plan` are for the user, not for you. Data is named by path or address; rows
 are never shown.

@@ -77,7 +77,7 @@ def test_the_status_of_a_job(host, job):
     assert (told["status"]["phase"], told["is_finished"], told["has_changed"]) == (
         "queued", False, False,
     )  # fmt: skip
-    assert "wait_s 60" in told["next"]
+    assert "wait_s 45" in told["next"]
     homes.finish(host.service.settings, job)
     told = host.told("status", job_id=job.id, wait_s=60)
     assert (told["is_finished"], told["status"]["status"]) == (True, "completed")
