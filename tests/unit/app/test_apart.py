@@ -8,9 +8,11 @@ import psutil
 import pytest
 
 from podtune.app import apart, planner, rows
-from podtune.core.errors import DatasetError, PodtuneError, StateError
+from podtune.core.errors import DatasetError, PodtuneError, StateError, UnsupportedError
 from podtune.core.request import TrainingRequest
+from podtune.intake.defaults import DEFAULT_BASE_MODEL
 from support import homes
+from support.hub_server import HubServer
 
 
 @pytest.fixture
@@ -114,3 +116,57 @@ def test_half_an_order_is_none(tmp_path):
         timeout=60, check=False,
     )  # fmt: skip
     assert b"cannot be read" in done.stdout or done.returncode == 1
+
+
+@pytest.fixture
+def stranger(tmp_path, monkeypatch):
+    """What a tenant asks for with a model of the Hub; its chat template is this text, where one is given."""
+    model = homes.model(tmp_path / "model")
+    with HubServer({"acme/tiny": model}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+
+        def make(template=None):
+            if template is not None:
+                (model / "chat_template.jinja").write_text(template)
+            source = homes.data(tmp_path / "user", 24)
+            stated = {"data.source": str(source), "base_model.name": "acme/tiny"}
+            return TrainingRequest(stated=stated)
+
+        yield make
+
+
+ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+LARGE = "{% for m in messages %}{{ m.content }}{% endfor %}{{ ('a' * 99999999999) | length }}"
+
+
+def test_a_stranger_s_template_that_does_not_end_is_ended(stranger, settings, monkeypatch):
+    monkeypatch.setattr(apart, "CPU_S", 3)
+    with pytest.raises(UnsupportedError, match="does not end") as caught:
+        apart.make_plan(stranger(ENDLESS), settings.for_tenant("shop"), quiet)
+    assert caught.value.code == "plan_too_slow"
+
+
+def test_a_stranger_s_template_gets_no_more_than_a_share_of_the_memory(stranger, settings):
+    with pytest.raises(PodtuneError) as caught:
+        apart.make_plan(stranger(LARGE), settings.for_tenant("shop"), quiet)
+    assert caught.value.code in ("internal_error", "template_refused")
+
+
+def test_an_ordinary_stranger_s_plan_is_the_same(stranger, settings):
+    asked = stranger()
+    made = apart.make_plan(asked, settings.for_tenant("shop"), quiet)
+    assert made.digest == planner.make_plan(asked, settings).digest
+
+
+@pytest.mark.parametrize(
+    ("name", "tenant", "is_strangers"),
+    [
+        ("acme/tiny", "shop", True), ("acme/tiny", None, False), (DEFAULT_BASE_MODEL, "shop", False),
+        ("Qwen/Qwen3-8B", "shop", False), (None, "shop", False),
+    ],
+)  # fmt: skip
+def test_whose_model_is_a_stranger_s(settings, name, tenant, is_strangers):
+    stated = {} if name is None else {"base_model.name": name}
+    found = apart._is_strangers(TrainingRequest(stated=stated), settings.for_tenant(tenant))
+    assert found is is_strangers
