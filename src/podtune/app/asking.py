@@ -28,9 +28,15 @@ CEILING: Final = "where.max_usd"
 
 _PLACE: Final = "where.on"
 
+_MODEL: Final = "base_model.name"
+_PATHS: Final = ("data.validation_source", "deliver.to", _MODEL)
+"""Fields beside the data that may name a file or folder of this machine."""
+_PATH_BEGINS: Final = (".", "/", "~")
+"""How the path of a model folder begins; the Hub has no such names."""
+
 _ANSWERED_BY: Final = {
     DATASET: SOURCE,
-    "base_model": "base_model.name",
+    "base_model": _MODEL,
     "budget": CEILING,
     "gpu_type": "where.gpu",
     "where": _PLACE,
@@ -175,11 +181,26 @@ class Asking:
             given["where"] = str(stated[_PLACE])
         heard = understand(read, sentence, given, now=now)
         refuse(heard)
+        heard = self._confined(heard)
         if stated:
             heard = _beside(heard, stated)
         if heard.intent not in (*TRAINS, "check_data"):
             return Asked(read, heard, heard.questions)
         return self._with_data(read, heard, given)
+
+    def _confined(self, heard: Understood) -> Understood:
+        """The same with every path that words named inside the workspace, whatever it is for.
+
+        Raises:
+            SpecError: one lies outside.
+        """
+        named = {p: heard.stated[p] for p in _PATHS if isinstance(heard.stated.get(p), str)}
+        paths = {
+            path: self._inside(value)
+            for path, value in named.items()
+            if isinstance(value, str) and (path != _MODEL or value.startswith(_PATH_BEGINS))
+        }
+        return heard.model_copy(update={"stated": {**heard.stated, **paths}}) if paths else heard
 
     def _with_data(self, read: ParsedRequest, heard: Understood, given: Mapping[str, str]) -> Asked:
         """Find the data, then plan."""

@@ -121,6 +121,27 @@ def test_a_whole_path_beside_the_workspace_is_refused_too(asking, tmp_path):
         asking.begin(TICKETS, {"dataset": str(homes.data(tmp_path))})
 
 
+@pytest.mark.parametrize(
+    "more",
+    ["validate on {out}/rows.jsonl", "base model is {out}/model/", "save the result in {out}/a"],
+)
+def test_no_other_path_of_a_sentence_leads_out(asking, here, tmp_path, more):
+    homes.data(here, name="tickets.jsonl")
+    homes.data(tmp_path, name="rows.jsonl")
+    with pytest.raises(SpecError) as caught:
+        asking.begin("train on tickets.jsonl, " + more.format(out=tmp_path))
+    assert caught.value.code == "outside_workspace"
+
+
+def test_other_paths_that_stay_inside_are_taken(asking, here):
+    homes.data(here, name="tickets.jsonl")
+    homes.data(here, name="held.jsonl", count=6)
+    sentence = "train on tickets.jsonl, validate on held.jsonl, save the result in ./out"
+    asked = asking.begin(sentence)
+    assert asked.plan.spec.data.validation_source == str(here / "held.jsonl")
+    assert asked.plan.spec.deliver.to == str(here / "out")
+
+
 def test_further_roots_may_be_spoken_of(service, here, tmp_path):
     path = homes.data(tmp_path / "exports", name="tickets.jsonl")
     asked = Asking(service, here, [tmp_path / "exports"]).begin(TICKETS)
