@@ -7,22 +7,22 @@ or stands in the plan as assumed. Starts nothing, rents nothing, writes nothing.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol
 
-from podtune.app.locate import Candidate, Located, locate
+from podtune.app.locate import Located, locate
+from podtune.app.open_questions import DATASET, about_data, chosen, in_order, of_error, picked
 from podtune.app.settings import Settings
 from podtune.app.workspace import Workspace
-from podtune.core.errors import DatasetError, PodtuneError, SpecError
+from podtune.core.errors import DatasetError, SpecError
 from podtune.core.plan import Plan
 from podtune.core.request import MAX_WHY, TrainingRequest
 from podtune.core.spec import Method
 from podtune.intake.resolve import refuse_unknown
 from podtune.intake.understand import understand
-from podtune.intake.understood import Option, Question, Understood
+from podtune.intake.understood import Question, Understood
 from podtune.intake.words.parse import ParsedRequest, parse
 
 SOURCE: Final = "data.source"
-DATASET: Final = "dataset"
 
 CEILING: Final = "where.max_usd"
 
@@ -46,17 +46,6 @@ _ANSWERED_BY: Final = {
 
 TRAINS: Final = ("train", "estimate")
 """Intents that lead to a plan."""
-
-MOST_OPTIONS: Final = 9
-"""Choices of a question: one key each."""
-
-_CHOICES: Final = {
-    "prompt_column": "data.columns.prompt",
-    "response_column": "data.columns.completion",
-}
-"""What of the data may be open -> the field that says it; the others are called as their field is."""
-
-_NAMED: Final = ("speaker", "sheet", "member")
 
 
 class Planner(Protocol):
@@ -209,8 +198,8 @@ class Asking:
         is_open = given.get(DATASET) is None and (located is not None or source is None)
         questions = [q for q in heard.questions if not (is_open and q.field == DATASET)]
         if is_open:
-            questions.insert(0, _about_data(located, heard.data_hint, is_taken=source is not None))
-        asked = Asked(read, heard, _sorted(questions), located)
+            questions.insert(0, about_data(located, heard.data_hint, is_taken=source is not None))
+        asked = Asked(read, heard, in_order(questions), located)
         if source is None:
             return asked
         asked = asked._replace(request=_request(heard, source, given))
@@ -236,8 +225,8 @@ class Asking:
         """The data that was named, chosen, or fits alone; None while it is open."""
         answer = given.get(DATASET)
         if answer is not None:
-            chosen = _chosen(answer, located)
-            return _Source(chosen.source if chosen else self._inside(answer), None)
+            found = chosen(answer, located)
+            return _Source(found.source if found else self._inside(answer), None)
         if SOURCE in heard.stated:
             return _Source(self._inside(str(heard.stated[SOURCE])), None)
         if SOURCE in heard.assumed:
@@ -276,10 +265,10 @@ class Asking:
                 ceiling = error.context["suggested_usd"]
                 why = "what this would need; an estimate rents nothing"
                 return self._planned(asked, _assuming(request, CEILING, ceiling, why))
-            question = _of_error(error)
+            question = of_error(error)
             if question is None:
                 raise
-            return asked._replace(questions=_sorted([question, *asked.questions]))
+            return asked._replace(questions=in_order([question, *asked.questions]))
 
 
 class _Source(NamedTuple):
@@ -328,44 +317,6 @@ def _beside(heard: Understood, more: Mapping[str, object]) -> Understood:
     )
 
 
-def _sorted(questions: Sequence[Question]) -> tuple[Question, ...]:
-    """What must be answered first; each field once."""
-    once: dict[str, Question] = {}
-    for question in questions:
-        once.setdefault(question.field, question)
-    return tuple(sorted(once.values(), key=lambda q: not q.must))
-
-
-def _about_data(located: Located | None, hint: str | None, *, is_taken: bool) -> Question:
-    """Which data is meant: the candidates, or what was looked at and what to do next."""
-    what = f"{hint!r}" if hint else "the data"
-    if located is None:
-        return Question(
-            field=DATASET, must=True, text=f"where is {what}? An uploaded file or an address"
-        )
-    shown = (located.fitting or located.others)[:MOST_OPTIONS]
-    options = tuple(Option(value=c.source, label=c.shown, why=c.words) for c in shown)
-    if is_taken:
-        text = f"{shown[0].shown} is taken for {what}"
-    elif located.fitting:
-        text = f"which of these is {what}?" if len(shown) > 1 else f"is this {what}?"
-    elif shown:
-        text = f"no name here fits {what}; is it one of these?"
-    else:
-        text = f"no data for {what}: {located.looked}; name a file or an address"
-    if located.unfit and not located.fitting:
-        text += f" (not fit: {'; '.join(located.unfit[:3])})"
-    return Question(field=DATASET, text=text, options=options, must=not is_taken)
-
-
-def _chosen(answer: str, located: Located | None) -> Candidate | None:
-    """The candidate that a number or a name means."""
-    shown = (located.fitting or located.others)[:MOST_OPTIONS] if located else ()
-    if answer.isdecimal() and 1 <= int(answer) <= len(shown):
-        return shown[int(answer) - 1]
-    return next((c for c in shown if answer in (c.shown, c.source)), None)
-
-
 def _request(heard: Understood, source: _Source, given: Mapping[str, str]) -> TrainingRequest:
     """What is planned: what was said, what was chosen, and why the rest of it is assumed."""
     stated = {path: value for path, value in heard.stated.items() if path != SOURCE}
@@ -374,37 +325,10 @@ def _request(heard: Understood, source: _Source, given: Mapping[str, str]) -> Tr
         stated[SOURCE] = source.source
     else:
         assumed[SOURCE] = (source.source, source.why[:MAX_WHY])
-    changes = {"stated": {**stated, **_picked(given)}, "assumed": assumed}
+    changes = {"stated": {**stated, **picked(given)}, "assumed": assumed}
     return heard.model_copy(update=changes).request()
-
-
-def _picked(given: Mapping[str, str]) -> dict[str, object]:
-    """What was answered of how the data is read, by spec path."""
-    picked: dict[str, object] = {p: given[p] for p in _CHOICES.values() if p in given}
-    return picked | {f"data.{name}": given[name] for name in _NAMED if name in given}
 
 
 def _assuming(request: TrainingRequest, path: str, value: object, why: str) -> TrainingRequest:
     changes = {"stated": {**request.stated, path: value}, "assumed": {**request.assumed, path: why}}
     return request.model_copy(update=changes)
-
-
-def _of_error(error: PodtuneError) -> Question | None:
-    """What a plan lacks that a person can say."""
-    context = error.context
-    if error.code == "budget_needed":
-        usd = str(context["suggested_usd"])
-        return Question(
-            field="budget", text=error.message, must=True,
-            options=(Option(value=usd, label=f"${usd}", why="suggested: it ends there at the latest"),),
-        )  # fmt: skip
-    if error.code == "model_needed":
-        name = str(context["suggested_model"])
-        option = Option(value=name, label=name, why="suggested")
-        return Question(field="base_model", text=error.message, options=(option,), must=True)
-    if error.code != "choice_needed":
-        return None
-    name, others = str(context["choice"]), cast("list[object]", context["others"])
-    values = [str(context["taken"]), *map(str, others)]
-    options = tuple(Option(value=v, label=v) for v in values[:MOST_OPTIONS])
-    return Question(field=_CHOICES.get(name, name), text=error.message, options=options, must=True)
