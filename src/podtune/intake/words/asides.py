@@ -42,7 +42,7 @@ _TO: Final = frozenset(("to", "bis", "a", "ate", "hasta"))
 """What stands between the ends of a range."""
 _AFTER_CARDS: Final = frozenset("台张枚块張")
 """What follows the number of cards where it comes after their name."""
-_COUNTED: Final = frozenset(("x", "*", "nvidia", "of", "the", "new", "fast"))
+_COUNTED: Final = frozenset(("x", "*", "nvidia", "of", "the", "new", "fast", "张", "台", "块"))
 
 
 class Asides:

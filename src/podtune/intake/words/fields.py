@@ -76,6 +76,7 @@ _FILLERS: Final = frozenset(
 )
 _BETWEEN: Final = frozenset(
     [
+        "个",
         "k",
         "%",
         "x",
@@ -97,6 +98,7 @@ _BETWEEN: Final = frozenset(
     ]
 )
 """What may stand between a number and its field word."""
+_MINUS: Final = frozenset(("minus", "-", "moins", "menos", "meno", "negative"))
 _EPOCHS_SHUFFLED: Final = frozenset(("".join(sorted("epochs")), "".join(sorted("epoch"))))
 """The letters of a word that is often mistyped."""
 _CUT: Final = Pattern(r"truncat|cut|sequen|shorten|kurz|tronqu|recort|taglia|trunca|long|lang|截")
@@ -211,6 +213,8 @@ class Reader(Asides):
         value = token.number.value if token.number else 0.0
         field = str(concept)
         percent, thousand = self._follows(at, "%"), self._is_thousand(at)
+        if concept is Concept.RATE:
+            value *= self._power(at)
         if concept is Concept.WARMUP:
             field = "warmup_ratio" if percent or 0 < value < 1 else "warmup_steps"
         if percent and field in ("warmup_ratio", "lora_dropout", "weight_decay"):
@@ -220,6 +224,17 @@ class Reader(Asides):
         first, last = min(at, where), max(at, where)
         self._add(field, value, self._tokens[first].start, self._tokens[last].end, at)
         return True
+
+    def _power(self, at: int) -> float:
+        """`five e minus six`: what the words after a number multiply it by."""
+        three = self._tokens[at + 1 : at + 4]
+        if len(three) < 3 or three[0].text != "e" or three[1].text not in _MINUS:
+            return 1.0
+        exponent = three[2].number
+        if exponent is None or not 0 < exponent.value < 20:
+            return 1.0
+        self._used.add(at + 3)
+        return float(f"1e-{int(exponent.value)}")
 
     def _tokens_long(self, at: int, left: Concept | None, right_at: int) -> bool:
         """`max length 2048 tokens`, `truncate to 2048 tokens`, `2048-token context`."""

@@ -73,7 +73,7 @@ PHRASES: Final[Mapping[Concept, str]] = {
     Concept.WHOLE_BATCH: "effective batch|effective batch size|global batch|global batch size|total batch size|overall batch size|"
     "batch size effective|effektive batchgrosse|effektive batchgroße|effektive batch grosse|globale batchgrosse|batch effectif|taille de batch effective|batch global|"
     "lote efectivo|tamano de lote efectivo|batch effettivo|batch size effettivo|lote efetivo|tamanho de lote efetivo|tamanho do lote efetivo|有效批大小|有效批次大小",
-    Concept.ACCUMULATION: "ga|grad accum|grad acc|grad accumulation|gradient accumulation|gradient accumulation steps|accumulation steps|grad accum steps|"
+    Concept.ACCUMULATION: "ga|accumulate|grad accum|grad acc|grad accumulation|gradient accumulation|gradient accumulation steps|accumulation steps|grad accum steps|"
     "gradient accum|accumulate gradients over|gradientenakkumulation|gradienten akkumulation|accumulation de gradient|accumulation de gradients|accumulation du gradient|"
     "acumulacion de gradiente|acumulacion de gradientes|accumulo del gradiente|accumulo di gradiente|accumulo gradiente|accumulo dei gradienti|"
     "acumulacao de gradiente|acumulacao de gradientes|梯度累积|梯度累积步数|勾配累積",

@@ -56,7 +56,7 @@ _PATTERNS: Final = (
     (Kind.QUOTED, r"\"[^\"\n]{1,4000}\"|`[^`\n]{1,500}`|(?<![\w])'[^'\n]{1,300}'(?!\w)|(?<![\w])'(?=[^\n]{0,400}'(?!\w))(?:[^'\n]|(?<=\w)'(?=\w)){1,400}'(?!\w)"),
     (Kind.HOST, r"(?<![\w@./\-])(?:[a-z0-9](?:[a-z0-9\-]{0,40}[a-z0-9])?\.){1,4}(?:com|org|net|io|ai|dev|co|app|edu|gov|eu|de|fr|es|it|cn|jp|uk|br|me|info|so)(?::\d{1,5})?/[^" + _STOP + r"]{0,500}"),
     (Kind.FILE, r"(?<![\w])[a-z]:\\[^" + _STOP + r"]{1,400}|(?<![\w\\])\\\\[^" + _STOP + r"]{1,400}"),
-    (Kind.FILE, r"(?<![\w/.~\-])(?:~[a-z0-9_\-]{0,30}/|\.{1,2}/|/(?=[\w.\-]))[^" + _STOP + r"]{0,600}"),
+    (Kind.FILE, r"(?<![\w/.~\-€$£¥%])(?:~[a-z0-9_\-]{0,30}/|\.{1,2}/|/(?=[\w.\-]))[^" + _STOP + r"]{0,600}"),
     (Kind.FILE, r"(?<![\w/.*\-@])" + _NAME + r"{0,120}(?:/" + _NAME + r"{1,120}){0,12}\.(?:" + SUFFIXES + r")(?:\.(?:gz|zst|bz2|xz|zip))?(?![\w/\-*])"),
     (Kind.GLOB, r"(?<![\w/.\-*])[\w.\-*?]{0,80}(?:/[\w.\-*?]{1,80}){0,8}\*[\w.\-*?/]{0,80}"),
     (Kind.FOLDER, r"(?<![\w/.\-@])[\w.\-]{1,80}(?:/[\w.\-]{1,80}){0,8}/(?![\w/])"),
@@ -76,7 +76,7 @@ _COLON: Final = Pattern(r"\s{0,2}:")
 """A name in quotation marks before a colon is a key of JSON and no quotation."""
 _PLAIN_WORDS: Final = Pattern(r"[a-z]+/[a-z]+")
 _BEFORE_NAME: Final = Pattern(
-    r"(?:^|[:=,(]|\b(?:on|from|using|with|data|datas?et|set|as|to|model|base|adapter|checkpoint|repo|named|called|hf|hub|at|auf|mit|von|als|sur|avec|de|comme|con|sobre|como|su|come|com|daten|datos|dati|dados|donnees|données))\s*$",
+    r"(?:^|[:=,(]|\b(?:on|from|using|with|data|datas?et|set|as|to|model|base|adapter|checkpoint|repo|name|named|called|hf|hub|at|auf|mit|von|als|sur|avec|de|comme|con|sobre|como|su|come|com|daten|datos|dati|dados|donnees|données))\s*$",
     re.IGNORECASE,
 )
 _AFTER_NAME: Final = Pattern(

@@ -26,8 +26,17 @@ _PAST: Final = Pattern(
 
 
 _HOURLY: Final = Pattern(
-    r"\b(?:hourly|per hour|stundlich\w*|stundensatz|stundenpreis|pro stunde|horaire|par heure|horari[ao]|por hora|orari[ao])\b"
+    r"\b(?:hourly|per hour|stundlich\w*|stundensatz|stundenpreis|pro stunde|horaire|par heure|(?<!\d )1 ?時間|時間 ?(?:あたり|当たり)|horari[ao]|por hora|orari[ao])\b"
 )
+
+
+_BY_THE_HOUR: Final = Pattern(r" ?(?:ph|die stunde|for (?:each|every) (?:gpu )?hour)\b")
+_OTHER_SPAN: Final = Pattern(
+    r" ?(?:(?:/|an?|per|each|every|pro|je|im|am|die|der|par|por|al|a la|alla|l'|la|le|el|il) ?)?(?:days?|daily|weeks?|weekly|months?|monthly|years?|yearly|annually|"
+    r"tag|taglich|woche|wochentlich|monat|monatlich|jahr|jahrlich|jours?|semaines?|mois|annee|dias?|semanas?|mes|mensual\w*|ano|giorn[oi]|settiman[ae]|mese|mensil\w*|anno)\b|"
+    r" ?(?:/|per|pro|por|par|a) ?\d| ?(?:每|/)?(?:天|周|月|年)|(?:一天|一个?月)"
+)
+"""A cap for a day or a month, or for so many rows, is none that podtune could keep: it is asked about."""
 
 
 _RAISED: Final = Pattern(
@@ -117,7 +126,12 @@ def read(document: Document) -> Budget:
         kind = _kind(document, money, last)
         if kind is None:
             continue
-        if kind == "unusable" or scope is None or money.is_doubtful:
+        after = document.folded[tokens[money.last].end : tokens[money.last].end + 30]
+        by_the_hour = _BY_THE_HOUR.match(after) if scope == "total" else None
+        if by_the_hour is not None:
+            scope = "per_gpu_hour" if "gpu" in by_the_hour[0] else "per_hour"
+        is_other = scope == "total" and _OTHER_SPAN.match(after) is not None
+        if kind == "unusable" or scope is None or money.is_doubtful or is_other:
             is_unusable = True
             continue
         used.update(range(money.last + 1, last + 1))

@@ -35,7 +35,7 @@ _PUBLISH: Final = Pattern(
     r"\b(?:publish\w*|open ?sourc\w*|release|veroffentlich\w*|publie[rz]?|publica[r]?|pubblica\w*|publique|share (?:it|the (?:model|adapter)))\b|发布"
 )
 _UNPUBLISHED: Final = Pattern(
-    r"\b(?:nothing|not|never|don t|nicht|nichts|niemals|rien|jamais|nada|nunca|niente|mai|nao|non|no)\b[^.;,\n]{0,30}\b(?:publish(?:ed)?|veroffentlich\w*|publie[rzs]?|publique[nsz]?|publicad[oa]s?|publicar|pubblicat[oaie]|pubblicare|pubblicar\w*)\b"
+    r"\b(?:nothing|not|never|don t|ne|nicht|nichts|niemals|rien|jamais|nada|nunca|niente|mai|nao|non|no)\b[^.;,\n]{0,30}\b(?:publish(?:ed)?|veroffentlich\w*|publie[rzs]?|publique[nsz]?|publicad[oa]s?|publicar|pubblicat[oaie]|pubblicare|pubblicar\w*)\b"
 )
 _HUB: Final = Pattern(
     r"\b(?:publish|push|upload|save|share|put|release|deliver|store|veroffentlich\w*|lade|publie\w*|envoie|pousse|publica\w*|sube\w*|carica\w*|pubblica\w*|publique|envie|suba)\b[^.;\n]{0,60}\b(?:hugging ?face|hf|(?:the )?hub)\b|上传到 ?(?:hugging ?face|hf)|发布到 ?(?:hugging ?face|hf)"

@@ -56,7 +56,7 @@ _AS_NAME: Final = Pattern(r"(?:\bas|\bals|\bcomme|\bcomo|\bcome|作为|为) $")
 _BEGINS: Final = Pattern(r"\b(?:start(?:ing)? from|on top of) $")
 """What is also said of a base model; a maker of base models there is no adapter's owner."""
 _DELIVERED: Final = Pattern(
-    r"\b(?:publi\w*|release|push|upload|share|privat\w*|prive|offentlich|hugging ?face|hub|hf)\b"
+    r"\b(?:publi\w*|release|push|upload|share)\b|\b(?P<hub>privat\w*|prive|offentlich|hugging ?face|hub|hf)\b"
 )
 _TAKEN_UP: Final = Pattern(
     r"\b(?:resum\w*|continu\w*|from|on top of|weiter\w*|fortsetz\w*|repren\w*|retom\w*|riprend\w*|previous|earlier)\b"
@@ -218,7 +218,9 @@ def _pair_role(
         return Role.DATA
     if role is Role.RESUME and _BEGINS.search(said) and organisation.lower() in _ORGANISATIONS:
         return Role.MODEL
-    if role is Role.RESUME and _DELIVERED.search(said) and not _TAKEN_UP.search(said):
+    if role is Role.RESUME and _is_delivered(said):
+        return Role.OUTPUT
+    if re.search(r"\bname(?: is)?[ :=]{1,3}$", said):
         return Role.OUTPUT
     if role in (Role.OUTPUT, Role.RESUME, Role.EVAL) or (
         _AS_NAME.search(said) and role is not Role.DATA
@@ -231,6 +233,14 @@ def _pair_role(
     if role is Role.MODEL and not any(u.role is Role.MODEL for u in before):
         return Role.MODEL
     return Role.DATA
+
+
+def _is_delivered(said: str) -> bool:
+    """Whether an adapter is what comes out: `push the adapter to`, not `continue from the adapter on hf`."""
+    last = next(reversed(list(_DELIVERED.finditer(said))), None)
+    if last is None:
+        return False
+    return not _TAKEN_UP.search(said if last["hub"] else said[last.end() :])
 
 
 _NOUNS: Final = (

@@ -11,7 +11,7 @@ import pytest
         ("$5/hr", "per_hour", "max"), ("$5 an hour max", "per_hour", "max"), ("max $5 per hour per GPU", "per_gpu_hour", "max"), ("$5/gpu/hr", "per_gpu_hour", "max"),
         ("$5 per hour each", "per_gpu_hour", "max"), ("höchstens 5 Dollar pro Stunde", "per_hour", "max"), ("pas plus de 5 dollars", "total", "max"),
         ("no más de 5 dólares", "total", "max"), ("al massimo 5 dollari", "total", "max"), ("no máximo 5 dólares", "total", "max"), ("etwa 5 Dollar", "total", "approx"),
-        ("mehr als 5 Dollar darf es nicht kosten", "total", "max"), ("if it is more than $5 do not start", "total", "max"), ("the hourly rate must stay under $5", "per_hour", "max"), ("our product costs $49. budget $5", "total", "max"), ("预算5美元", "total", "max"), ("大约5美元", "total", "approx"), ("5美元以内", "total", "max"),
+        ("mehr als 5 Dollar darf es nicht kosten", "total", "max"), ("if it is more than $5 do not start", "total", "max"), ("the hourly rate must stay under $5", "per_hour", "max"), ("max 5 $/Std.", "per_hour", "max"), ("5 Dollar die Stunde", "per_hour", "max"), ("5 dollars for each gpu hour", "per_gpu_hour", "max"), ("1時間5ドルまで", "per_hour", "max"), ("our product costs $49. budget $5", "total", "max"), ("预算5美元", "total", "max"), ("大约5美元", "total", "approx"), ("5美元以内", "total", "max"),
     ],
 )  # fmt: skip
 def test_scope_and_kind(fields, words, scope, kind):
@@ -69,3 +69,13 @@ def test_more_than_an_amount_that_is_no_trouble_is_no_cap(read):
 @pytest.mark.parametrize("words", ["cost limit: none", "remove the budget cap"])
 def test_a_limit_that_is_taken_away_is_asked_for(read, words):
     assert read(f"qwen3 8b on rows.csv, {words}").must_ask == ["budget"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["max $5 a day", "$5 monthly at most", "max 5 $ im Monat", "5 dollars par jour", "5 dólares al mes", "max $5 per 1000 rows"],
+)  # fmt: skip
+def test_a_cap_for_another_span_is_asked_about(read, words):
+    found = read(f"qwen3 8b on rows.csv, {words}")
+    assert found.must_ask == ["budget"]
+    assert "budget_amount" not in found.fields

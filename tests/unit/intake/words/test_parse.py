@@ -45,14 +45,16 @@ def test_the_figures_of_the_development_set(development_set, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("first.jsonl", 146), ("second.jsonl", 97), ("third.jsonl", 80)]
+    ("name", "least"),
+    [("first.jsonl", 146), ("second.jsonl", 97), ("third.jsonl", 81), ("fourth.jsonl", 47)],
 )
 def test_the_figures_of_our_own_sets(name, least):
     """Written before the parser was looked at, in people's many ways.
 
-    As each was first read, after those before it had been mended: recall .963, .945 and .933, precision .991,
-    .984 and .962, wrong or invented where money or privacy hangs on it 4, 6 and 16 (intents but for two), wholly
-    right 120 of 150, 75 of 100 and 59 of 83. The third asks for news, prices and checks more than people do.
+    As each was first read, after those before it had been mended: recall .963, .945, .933 and .953, precision
+    .991, .984, .962 and .982, wrong or invented where money or privacy hangs on it 4, 6, 16 and 4 (intents but for
+    four of them), wholly right 120 of 150, 75 of 100, 59 of 83 and 38 of 50. The third asks for news, prices and
+    checks more than people do; from it on whoever wrote knew the parser.
     """
     found = score(name, lambda request: parse(request, NOW))
     assert found.money == 0, found.told
