@@ -23,7 +23,7 @@ from podtune.app.submissions import Submissions
 from podtune.core.access import Principal, Scope
 from podtune.core.clock import random_word
 from podtune.core.errors import ConflictError, ForbiddenError, NotFoundError, SpecError
-from podtune.core.plan import Plan
+from podtune.core.plan import Origin, Plan
 from podtune.core.request import TrainingRequest
 from podtune.planning.price import money
 from podtune.workflow import plan_tickets as rows
@@ -259,6 +259,9 @@ def needs(plan: Plan, settings: Settings) -> tuple[str, ...]:
         )
     if plan.spec.deliver.public:
         words.append(f"its adapter would be public: {plan.spec.deliver.to}")
+    image = plan.note("where.image")
+    if plan.price is not None and image is not None and image.origin is Origin.STATED:
+        words.append(f"the rows would be handed to an image that was named: {image.value}")
     return tuple(words)
 
 

@@ -83,10 +83,12 @@ def kept_inside(stated: Mapping[str, object], workspace: Workspace) -> dict[str,
 
 def _folder(name: str, workspace: Workspace) -> Path | None:
     """The folder of this machine that a base model's name is; None of a name of the Hub."""
-    near = workspace.roots[0] / Path(name).expanduser()
+    named = Path(name).expanduser()
     try:
-        return near if near.is_dir() else None
-    except (OSError, ValueError):
+        # a plan looks for it from where the program was started
+        near = next((p for p in (workspace.roots[0] / named, named) if p.is_dir()), None)
+        return near.absolute() if near is not None else None
+    except (OSError, ValueError, RuntimeError):
         return None
 
 

@@ -10,6 +10,7 @@ from podtune.app.plan_tickets import PlanTickets, TicketState, needs
 from podtune.app.service import Service
 from podtune.core.access import THIS_MACHINE, Principal, Scope
 from podtune.core.errors import ConflictError, ForbiddenError, NotFoundError, PodtuneError
+from podtune.core.plan import Origin
 from podtune.core.request import TrainingRequest
 from podtune.workflow.tables import plan_tickets
 from support import desks, homes, tickets
@@ -221,6 +222,20 @@ def test_what_would_be_public_needs_a_person_whatever_it_costs(settings, plan):
     deliver = plan.spec.deliver.model_copy(update={"public": True, "to": "hf://acme/adapter"})
     public = plan.model_copy(update={"spec": plan.spec.model_copy(update={"deliver": deliver})})
     assert needs(public, settings) == ("its adapter would be public: hf://acme/adapter",)
+
+
+def test_an_image_that_was_named_needs_a_person_since_it_sees_the_rows(settings, tmp_path):
+    rented = homes.rented_plan(tmp_path / "user")
+    cheap = settings.model_copy(update={"approve_above_usd": rented.price.max_usd})
+    fields = tuple(
+        note.model_copy(update={"value": "acme/image:1", "origin": Origin.STATED})
+        if note.path == "where.image"
+        else note
+        for note in rented.fields
+    )
+    assert needs(rented, cheap) == ()
+    (reason,) = needs(rented.model_copy(update={"fields": fields}), cheap)
+    assert "acme/image:1" in reason
 
 
 def test_the_limit_itself_is_within_it(settings, tmp_path):

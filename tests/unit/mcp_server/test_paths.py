@@ -78,3 +78,13 @@ def test_every_place_is_kept_whole(space, work):
 def test_names_of_the_hub_and_addresses_are_left_alone(space):
     stated = {"base_model": "Qwen/Qwen3-8B", "deliver.to": "hf://acme/x", "data.source": "hf://a/b"}
     assert kept_inside(stated, space) == stated
+
+
+def test_a_model_s_folder_where_the_program_was_started_is_none_of_the_workspace(
+    space, tmp_path, monkeypatch
+):
+    homes.model(tmp_path / "elsewhere" / "acme" / "tiny")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(SpecError) as caught:
+        kept_inside({"base_model": "acme/tiny"}, space)
+    assert caught.value.code == "outside_workspace"
