@@ -1,11 +1,18 @@
 import json
+from decimal import Decimal
 
 import pytest
 from pydantic import SecretStr
 
+from podtune.app.approvals import Approvals
 from podtune.app.plan_tickets import Ticket
-from podtune.core.access import Scope
+from podtune.core.access import THIS_MACHINE, Scope
 from podtune.mcp_server.planning import plan_answer, stated_of
+from podtune.testing.clock import RealClock
+from podtune.testing.cloud import Cloud
+from podtune.testing.executor import NoPods
+from podtune.testing.options import CloudOptions
+from podtune.testing.server import CloudServer
 from support import build, desks, homes
 from support.agents import Door
 
@@ -152,3 +159,30 @@ def test_a_choice_of_columns_is_a_question(host, work):
     shown = told.structured_content
     assert told.is_error or shown["state"] == "questions"
     assert "ptp_" not in told.model_dump_json()
+
+
+@pytest.fixture
+def account(monkeypatch):
+    """A stand-in cloud with money and without machines, and the variables that lead to it."""
+    with CloudServer(Cloud(RealClock(), 1, NoPods(), CloudOptions())) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server.cloud
+
+
+@pytest.mark.usefixtures("account")
+def test_a_dear_plan_waits_for_a_person_and_a_cheap_one_does_not(hosted):
+    host = hosted(max_usd_per_job=Decimal(20), approve_above_usd=Decimal(4))
+    paid = {**FIELDS, "where.on": "runpod"}
+    cheap = host.told("plan", fields={**paid, "where.max_usd": 3})
+    assert (cheap["state"], cheap["ceiling_usd"]) == ("ready", 3.0)
+    dear = host.told("plan", fields={**paid, "where.max_usd": 500})
+    assert (dear["state"], dear["ceiling_usd"]) == ("needs_approval", 20.0)
+    refused = host.refusal("submit", token=dear["token"])
+    assert refused["code"] == "approval_needed"
+    assert refused["context"]["approval_id"] == dear["approval_id"]
+    assert host.told("jobs")["jobs"] == []
+    approvals = Approvals(host.service.store(), host.service.settings)
+    approvals.decide(dear["approval_id"], THIS_MACHINE, dear["digest"], agreed=True, by="a person")
+    started = host.told("submit", token=dear["token"])
+    assert (started["ceiling_usd"], host.service.job(started["job_id"]).is_rented) == (20.0, True)
