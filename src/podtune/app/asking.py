@@ -259,7 +259,7 @@ class Asking:
     def _planned(self, asked: Asked, request: TrainingRequest) -> Asked:
         """The plan; what it lacks becomes a question, and an estimate takes the ceiling that is suggested."""
         try:
-            return asked._replace(plan=self._service.plan(request))
+            return asked._replace(request=request, plan=self._service.plan(request))
         except (SpecError, DatasetError) as error:
             if error.code == "budget_needed" and asked.intent == "estimate":
                 ceiling = error.context["suggested_usd"]

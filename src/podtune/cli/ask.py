@@ -12,11 +12,13 @@ import typer
 from podtune.cli import dialogue, money, words_view
 from podtune.cli.console import Output, err, out, plain, print_json_line
 from podtune.cli.following import open_service, say_detached, say_leaks, watch_to_end
-from podtune.cli.planning import SetOption
+from podtune.cli.planning import FieldsOption, SetOption
 from podtune.core.errors import NotFoundError, SpecError
 from podtune.core.units import plural
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from podtune.app.asking import Asked
     from podtune.app.service import Service
     from podtune.core.plan import Plan
@@ -46,6 +48,7 @@ def ask(  # noqa: PLR0913 - a command's parameters are its options
         ),
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start and return at once.")] = False,
+    fields: FieldsOption = False,
     parse_only: Annotated[
         bool, typer.Option("--parse-only", help="Show what the words state, and do nothing.")
     ] = False,
@@ -87,9 +90,8 @@ def ask(  # noqa: PLR0913 - a command's parameters are its options
     else:
         from podtune.intake.resolve import parse_assignment
 
-        said = Said(
-            sentence, now, dict(parse_assignment(text) for text in sets or ()), yes, offline
-        )
+        stated = dict(parse_assignment(text) for text in sets or ())
+        said = Said(sentence, now, stated, yes, fields, offline)
         Conversation(open_service(), said, dialogue.said(answers), output).hold(detach=detach)
 
 
@@ -101,6 +103,8 @@ class Said(NamedTuple):
     stated: dict[str, object]
     """By spec path, beside the sentence."""
     yes: bool
+    fields: bool = False
+    """Whether every field of the plan is shown with its reason."""
     offline: bool = False
     """Whether it is read without a language model."""
 
@@ -138,7 +142,7 @@ class Conversation:
         assert made is not None  # nothing that must be answered is open
         self._steps.end(Step.VALIDATE, f"{plural(made.tokens.train_rows, 'row')} to train on")
         if asked.intent == "estimate":
-            self._estimate(made)
+            self._estimate(asked, made)
             return
         self._train(asked, detach=detach)
 
@@ -173,7 +177,7 @@ class Conversation:
             made = asked.plan
             assert made is not None  # nothing that must be answered is open
             if made.digest != shown:
-                self._show(made)
+                self._show(asked, made)
                 shown = made.digest
             if self._yes or not asked.assumptions:
                 return made
@@ -182,13 +186,21 @@ class Conversation:
             self._answers = dialogue.answered(asked.assumptions, self._answers)
             asked = self._settled(asked.parsed)
 
-    def _show(self, made: "Plan") -> None:
+    def _show(self, asked: "Asked", made: "Plan") -> None:
         from podtune.cli import plan_view
 
         if self._output is Output.HUMAN:
-            plan_view.render(err(), made)
+            self._render(err(), asked, made)
         else:
             print_json_line({"plan": plan_view.plan_json(made)})
+
+    def _render(self, console: "Console", asked: "Asked", made: "Plan") -> None:
+        """On one screen: what was said, what was chosen for it and why, and the values of the rest."""
+        from podtune.cli import plan_view
+
+        chosen = asked.request.assumed if asked.request is not None else ()
+        everything = self._said.fields
+        plan_view.render(console, made, brief=not everything, chosen=chosen, all_fields=everything)
 
     def _train(self, asked: "Asked", *, detach: bool) -> None:
         """Consent, as `podtune train` asks for it; then the job, to its end."""
@@ -208,14 +220,14 @@ class Conversation:
             return
         watch_to_end(self._service, job, self._output, self._steps)
 
-    def _estimate(self, made: "Plan") -> None:
+    def _estimate(self, asked: "Asked", made: "Plan") -> None:
         """The plan and nothing else: whoever asks for a price buys nothing."""
         from podtune.cli import plan_view
 
         if self._output is Output.JSON:
             print_json_line({"result": plan_view.plan_json(made)})
             return
-        plan_view.render(out(), made)
+        self._render(out(), asked, made)
         err().print("[dim]nothing was started or rented[/]")
 
     def _other(self, parsed: "ParsedRequest") -> None:

@@ -1,6 +1,6 @@
 """A plan on the screen: what will happen, what it needs, and why each field is as it is."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -27,21 +27,37 @@ def render(
     all_fields: bool = False,
     brief: bool = False,
     elsewhere: bool = False,
+    chosen: Collection[str] | None = None,
 ) -> None:
-    """Print a plan; in brief, with the stated fields only; elsewhere, for a machine of whatever price."""
-    fields = [n for n in plan.fields if n.origin is Origin.STATED or not brief]
+    """Print a plan; in brief, with the stated fields only; elsewhere, for a machine of whatever price.
+
+    `chosen` are fields that were chosen for this very request: in brief they stand with their reasons, and what
+    is assumed by rule with its values alone, so that all of it is one screen.
+    """
+    fields = [
+        n for n in plan.fields if n.origin is Origin.STATED or not brief or n.path in (chosen or ())
+    ]
     parts: list[RenderableType] = [_summary(plan, elsewhere=elsewhere), ""]
     if plan.price is not None:
         from podtune.cli import price_view
 
         parts += [price_view.ladder(plan), ""]
     parts.append(_fields(fields, all_fields=all_fields))
-    if brief:
+    if brief and chosen is not None:
+        rest = [n for n in plan.fields if n not in fields]
+        parts += ["", f"[dim]assumed by rule (--fields says why): {plain(_values(rest))}[/]"]
+    elif brief:
         parts.append("[dim]everything else is assumed; podtune plan shows each value and why[/]")
     title = f"[bold]plan[/] [dim]{plan.digest[:12]}[/]"
     console.print(Panel(Group(*parts), title=title, title_align="left", border_style="cyan"))
     for warning in plan.warnings:
         console.print(f"[yellow]note[/]  {plain(warning)}", soft_wrap=True)
+
+
+def _values(notes: Iterable[FieldNote]) -> str:
+    """Fields and their values, one after the other."""
+    told = plan_words.told_fields(notes)
+    return "; ".join(f"{n.path} {plan_words.shown_value(n.value)}" for n in told)
 
 
 def _summary(plan: Plan, *, elsewhere: bool) -> Table:

@@ -84,6 +84,15 @@ def test_the_plan_is_on_the_screen_with_what_was_said_and_assumed(run, tickets, 
     said = run("ask", f"{TICKETS}, 2 epochs", "--set", base)
     assert 'you said: "2 epochs"' in words(said.err)
     assert "the only data here that fits 'my support tickets'" in words(said.err)
+    assert "assumed by rule (--fields says why): " in words(said.err)
+    assert "adapter.rank 16; " in words(said.err)
+    assert len(said.err.splitlines()) < 45, "one screen"
+
+
+def test_every_field_with_its_reason_where_that_is_wished(run, tickets, base):
+    said = run("ask", TICKETS, "--set", base, "--fields")
+    assert "assumed by rule" not in said.err
+    assert "enough for a few thousand rows" in words(said.err)
 
 
 def test_a_word_beforehand_starts_it(run, tickets, base):

@@ -152,3 +152,11 @@ def test_rows_that_are_not_packed_are_said_with_the_reason():
 @pytest.mark.parametrize(("method", "rows"), [("cpt", "texts"), ("dpo", "pairs"), ("kto", "rated")])
 def test_rows_are_called_as_the_method_takes_them(method, rows):
     assert rows in line(build.plan({"method": method}), "data")
+
+
+def test_what_was_chosen_for_a_request_stands_with_its_reason_and_the_rest_with_its_value():
+    told = " ".join(shown(build.plan(), brief=True, chosen={"method"}).replace("│", "").split())
+    assert "supervised fine-tuning: the data are conversations" in told
+    assert "enough for a few thousand rows" not in told
+    assert "assumed by rule (--fields says why): " in told
+    assert "adapter.rank 16; " in told
