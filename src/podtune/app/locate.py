@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from podtune.app.workspace import DataFile, Found, Workspace
 from podtune.core.dataset import Confidence, DatasetReport
-from podtune.core.errors import PodtuneError
+from podtune.core.errors import DatasetError, PodtuneError
 from podtune.core.spec import Method
 from podtune.core.units import gib, plural
 from podtune.data import reader
@@ -55,7 +55,10 @@ _FORM_FITS: Final = 3
 """What a fitting form adds; alone it is enough."""
 
 _SEALED: Final = (".zip", ".xlsx", ".parquet", ".pdf")
-"""Files whose beginning says nothing."""
+"""Files whose beginning says nothing: they are read whole, or not at all."""
+
+MOST_SEALED: Final = 8 * 1024**2
+"""Bytes of one of those. Chosen, as the others: 40 of them are some 20 seconds of work."""
 
 _TYPICAL: Final = (".jsonl", ".csv", ".json", ".parquet", ".xlsx", ".tsv", ".mbox")
 """Endings of files that mostly hold data; `.md` and `.txt` mostly do not."""
@@ -105,7 +108,7 @@ class Located(BaseModel):
     others: tuple[Candidate, ...] = ()
     """What can be trained on, and nothing speaks for; there only where nothing fits."""
     unfit: tuple[str, ...] = ()
-    """Files whose names fit and that cannot be trained on, each with its reason."""
+    """Files whose names fit and that are left out, each with its reason."""
 
     @property
     def only(self) -> Candidate | None:
@@ -199,7 +202,12 @@ def _read(file: DataFile, options: ReadOptions) -> DatasetReport:
     """
     name = file.path.name.lower()
     packed = streams.compression_of(file.path)
-    if name.endswith(_SEALED) or (file.size_bytes <= WHOLE and not packed):
+    is_sealed = name.removesuffix(packed).endswith(_SEALED)
+    if is_sealed and (file.size_bytes > MOST_SEALED or packed):
+        raise DatasetError(
+            f"{gib(file.size_bytes)} are not looked into", code="too_large", hint="name the file"
+        )
+    if is_sealed or (file.size_bytes <= WHOLE and not packed):
         return reader.inspect(file.path, options).report
     with streams.opened(file.path, packed) as stream:
         head = stream.read(HEAD)

@@ -53,7 +53,7 @@ def about_data(located: Located | None, hint: str | None, *, is_taken: bool) -> 
     if len(found) > len(shown):
         text += f" ({len(found) - len(shown)} more are not shown: name the file)"
     if located.unfit and not located.fitting:
-        text += f" (not fit: {'; '.join(located.unfit[:3])})"
+        text += f" (left out: {'; '.join(located.unfit[:3])})"
     return Question(field=DATASET, text=text, options=options, must=not is_taken)
 
 

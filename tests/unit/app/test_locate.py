@@ -145,6 +145,15 @@ def test_of_a_packed_file_the_beginning_is_unpacked(here, count, is_whole):
     assert (only.form, only.is_whole) == ("chat_messages", is_whole)
 
 
+def test_what_can_only_be_read_whole_and_is_large_is_left_out_and_said(here, corpus, monkeypatch):
+    shutil.copy(corpus / "qa_numbers.xlsx", here / "tickets.xlsx")
+    assert shown(found(here, "my tickets")) == ["tickets.xlsx"]
+    monkeypatch.setattr(locating, "MOST_SEALED", 100)
+    located = found(here, "my tickets")
+    assert located.fitting == ()
+    assert located.unfit[0].endswith("are not looked into")
+
+
 def test_a_damaged_file_is_a_reason_and_not_the_end(here):
     (here / "tickets.jsonl.gz").write_bytes(gzip.compress(b"x" * 999)[:20])
     rows(here / "tickets.jsonl")

@@ -48,7 +48,7 @@ def test_candidates_are_options_with_their_reasons():
         (located("a.csv"), False, "is this 'my tickets'?"),
         (located(others=["x.csv"]), False, "no name here fits 'my tickets'; is it one of these?"),
         (located(), False, "looked in /w: 3 data files; name a file or an address"),
-        (located(unfit=["t.csv: empty"]), False, "(not fit: t.csv: empty)"),
+        (located(unfit=["t.csv: empty"]), False, "(left out: t.csv: empty)"),
         (None, False, "where is 'my tickets'? An uploaded file or an address"),
     ],
 )
