@@ -26,11 +26,15 @@ from podtune.core.errors import ConflictError, ForbiddenError, NotFoundError, Sp
 from podtune.core.plan import Origin, Plan
 from podtune.core.request import TrainingRequest
 from podtune.planning.price import money
+from podtune.workflow import keys
 from podtune.workflow import plan_tickets as rows
 from podtune.workflow.plan_tickets import PlanTicket
 
 KIND: Final = "plans"
 """Of what comes by `/v1/plans`; other faces say their own."""
+
+UNASKED_FOR: Final = timedelta(hours=24)
+"""Over so long a time the limit counts what was started without a person's word. Chosen: a day."""
 
 WAITS: Final = 4
 """So many times as long a token is good where a person has to agree first. Chosen: an hour with the default."""
@@ -98,8 +102,9 @@ class PlanTickets:
         _may(principal, Scope.SUBMIT)
         store, home = self._service.store(), self._settings.home
         ceiling = plan.price.max_usd if plan.price else None
-        reasons = needs(plan, self._settings)
         now = store.clock()
+        with store.reading() as connection:
+            reasons = needs(plan, self._settings, self._unasked(connection, principal.tenant, now))
         lasts = timedelta(minutes=self._settings.plan_token_minutes) * (WAITS if reasons else 1)
         row = PlanTicket(
             id=random_word(plan_token.ID_LENGTH),
@@ -141,7 +146,8 @@ class PlanTickets:
 
         Raises:
             ForbiddenError: `bad_plan_token`: unknown, altered, or another's; `approval_needed`, with the approval's
-                id; `approval_refused`; and as `Desk.submit`.
+                id; `approval_refused`; `unasked_limit`: other plans used up meanwhile what may be spent without a
+                person's word; and as `Desk.submit`.
             ConflictError: code `plan_expired`.
             PodtuneError: it was refused in that time, or before: `data_changed`, for one.
         """
@@ -164,7 +170,7 @@ class PlanTickets:
             plan_digest=row.plan_digest,
             plan=plan,
         )
-        take = functools.partial(self._take, row.id)
+        take = functools.partial(self._take, row)
         try:
             return self._submissions.submit(
                 principal, asked, wait_s, is_answer=is_answer, within=take
@@ -240,22 +246,44 @@ class PlanTickets:
             case _:
                 return
 
-    def _take(self, ticket_id: str, connection: Any, job: str) -> None:
-        if not rows.use(connection, ticket_id, job, self._service.store().clock()):
+    def _take(self, row: PlanTicket, connection: Any, job: str) -> None:
+        now = self._service.store().clock()
+        if row.approval == rows.FREE and row.ceiling_usd is not None:
+            if row.key_id is not None:
+                keys.lock(connection, row.key_id)  # two at once would each find the limit kept
+            spent = self._unasked(connection, row.tenant, now)
+            if spent + row.ceiling_usd > self._settings.approve_above_usd:
+                raise ForbiddenError(
+                    f"started without a person's word within a day: plans of {money(spent)}; with this one it "
+                    f"would be more than {money(self._settings.approve_above_usd)}",
+                    code="unasked_limit",
+                    hint="plan again: the new plan waits for a person to agree",
+                )
+        if not rows.use(connection, row.id, job, now):
             raise _TakenError("the token is not free any more")
+
+    def _unasked(self, connection: Any, tenant: str | None, now: datetime) -> Decimal:
+        return rows.unasked(connection, owner(self._settings.home), tenant, now - UNASKED_FOR)
 
 
 class _TakenError(ConflictError):
     """Somebody used, refused or outlived it at this moment."""
 
 
-def needs(plan: Plan, settings: Settings) -> tuple[str, ...]:
-    """Why a person has to agree to a plan that a program asks for, in words; nothing where nobody has to."""
+def needs(plan: Plan, settings: Settings, spent: Decimal = Decimal(0)) -> tuple[str, ...]:
+    """Why a person has to agree to a plan that a program asks for, in words; nothing where nobody has to.
+
+    Args:
+        plan: As it is shown.
+        settings: With the limit.
+        spent: Dollars that other plans of the last day may cost which nobody agreed to.
+    """
     words: list[str] = []
     above = settings.approve_above_usd
-    if plan.price is not None and plan.price.max_usd > above:
+    if plan.price is not None and plan.price.max_usd + spent > above:
+        before = f" besides the {money(spent)} of the last 24 hours" if spent else ""
         words.append(
-            f"it may cost {money(plan.price.max_usd)}, and agents may spend {money(above)} unasked"
+            f"it may cost {money(plan.price.max_usd)}{before}, and agents may spend {money(above)} a day unasked"
         )
     if plan.spec.deliver.public:
         words.append(f"its adapter would be public: {plan.spec.deliver.to}")

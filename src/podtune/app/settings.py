@@ -103,8 +103,8 @@ class Settings(Limits):
     """Dollars that one paid job of the gateway may cost; a request may only lower it. 0: none is started, unless
     its caller's key has a budget."""
     approve_above_usd: Decimal = Field(default=Decimal(5), ge=0, le=1_000_000)
-    """Dollars above which a plan that an agent asks for (MCP, `/v1/plans`) waits until a person has agreed to it:
-    `podtune approve`, or the dashboard. 0: every paid one. The default is the ceiling that the examples name: what is
+    """Dollars that plans which an agent asks for (MCP, `/v1/plans`) may cost together within a day; one that goes
+    beyond waits until a person has agreed to it: `podtune approve`, or the dashboard. 0: every paid one. The default is the ceiling that the examples name: what is
     small goes on by itself, a slip of a digit does not."""
     plan_token_minutes: int = Field(default=15, ge=1, le=1440)
     """Minutes that the token of such a plan is good for; four times as long where a person has to agree first."""

@@ -9,9 +9,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, and_, insert, or_, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from podtune.workflow.columns import (
+    dollars,
     dollars_or_none,
     micro_dollars,
     micros,
@@ -130,6 +131,17 @@ def use(connection: Any, ticket_id: str, job: str, now: datetime) -> bool:
     return bool(
         connection.execute(update(plan_tickets).where(open_).values(**values, **_BLANK)).rowcount
     )
+
+
+def unasked(connection: Any, owner: str, tenant: str | None, since: datetime) -> Decimal:
+    """Dollars that plans of a tenant may cost together which were started since then, and nobody agreed to."""
+    total = select(func.coalesce(func.sum(plan_tickets.c.ceiling_micro_usd), 0)).where(
+        plan_tickets.c.owner == owner,
+        plan_tickets.c.tenant == (tenant or ""),
+        plan_tickets.c.approval == FREE,
+        plan_tickets.c.used_at >= micros(since),
+    )
+    return dollars(int(connection.execute(total).scalar_one()))
 
 
 def blank_ended(connection: Any, now: datetime) -> int:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from podtune.app.approvals import Approvals
-from podtune.app.plan_tickets import PlanTickets, TicketState, needs
+from podtune.app.plan_tickets import UNASKED_FOR, PlanTickets, TicketState, needs
 from podtune.app.service import Service
 from podtune.core.access import THIS_MACHINE, Principal, Scope
 from podtune.core.errors import ConflictError, ForbiddenError, NotFoundError, PodtuneError
@@ -243,6 +243,33 @@ def test_the_limit_itself_is_within_it(settings, tmp_path):
     usd = rented.price.max_usd
     assert needs(rented, settings.model_copy(update={"approve_above_usd": usd})) == ()
     assert needs(rented, settings.model_copy(update={"approve_above_usd": usd - 1}))
+
+
+def test_what_was_started_unasked_within_a_day_counts_together(paying, mine):
+    made = PlanTickets(paying.submissions)
+
+    def issue(name, usd):
+        asked = mine(where__max_usd=usd, deliver__name=name, **desks.RENTED).request
+        return tickets.issued(paying, AGENT, asked)[1]
+
+    first, second, small = issue("a", 2.5), issue("b", 2.5), issue("c", 1)
+    assert not any(one.needs_approval for one in (first, second, small))
+    assert made.submit(secret(first), AGENT, wait_s=60).job is not None
+    with pytest.raises(ForbiddenError, match=r"\$2\.50.*more than \$4\.00") as caught:
+        made.submit(secret(second), AGENT, wait_s=60)
+    assert caught.value.code == "unasked_limit"
+    assert made.submit(secret(small), AGENT, wait_s=60).job is not None
+    again = issue("b", 2.5)
+    assert again.needs_approval
+    assert "$3.50 of the last 24 hours" in again.reasons[0]
+    Approvals(paying.service.store(), paying.service.settings).decide(
+        again.approval_id, PERSON, again.digest, agreed=True, by="ana"
+    )
+    assert made.submit(secret(again), AGENT, wait_s=60).job is not None
+    with paying.service.store().transaction() as connection:
+        day = plan_tickets.c.used_at - round(UNASKED_FOR.total_seconds() * 1e6)
+        connection.execute(update(plan_tickets).values(used_at=day))
+    assert not issue("d", 2.5).needs_approval
 
 
 def test_prices_that_moved_since_do_not_spend_the_token_in_vain(paying, mine, account):
