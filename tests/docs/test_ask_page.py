@@ -53,7 +53,7 @@ def test_its_options_and_figures_are_those_of_the_code(page, root):
     help_page = (root / "docs/reference/cli.md").read_text(encoding="utf-8")
     section = help_page.split("## podtune ask\n")[1].split("\n## podtune ")[0]
     named = set(re.findall(r"^\| `(--[a-z-]+)", page, re.MULTILINE))
-    assert len(named) == 7
+    assert len(named) == 8
     assert [option for option in named if option not in section] == []
     assert f"At most {locate.MOST_READ} files" in page
     assert f"first {locate.HEAD // 1024} KiB" in page

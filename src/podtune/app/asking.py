@@ -226,7 +226,7 @@ class Asking:
         answer = given.get(DATASET)
         if answer is not None:
             found = chosen(answer, located)
-            return _Source(found.source if found else self._inside(answer), None)
+            return _Source(self._inside(found.source if found else answer), None)
         if SOURCE in heard.stated:
             return _Source(self._inside(str(heard.stated[SOURCE])), None)
         if SOURCE in heard.assumed:
@@ -236,9 +236,8 @@ class Asking:
         is_asked = any(q.field == DATASET and q.must for q in heard.questions)
         if only is None or is_asked:
             return None
-        return _Source(
-            only.source, f"the only data here that fits {heard.data_hint!r}: {only.words}"
-        )
+        why = f"the only data here that fits {heard.data_hint!r}: {only.words}"
+        return _Source(self._inside(only.source), why)
 
     def _inside(self, named: str) -> str:
         """A source as it may be used by this caller.
@@ -325,7 +324,10 @@ def _request(heard: Understood, source: _Source, given: Mapping[str, str]) -> Tr
         stated[SOURCE] = source.source
     else:
         assumed[SOURCE] = (source.source, source.why[:MAX_WHY])
-    changes = {"stated": {**stated, **picked(given)}, "assumed": assumed}
+    quotes = heard.quotes
+    if DATASET in given:  # the words named another, or none
+        quotes = {path: words for path, words in quotes.items() if path != SOURCE}
+    changes = {"stated": {**stated, **picked(given)}, "assumed": assumed, "quotes": quotes}
     return heard.model_copy(update=changes).request()
 
 

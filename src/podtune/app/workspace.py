@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from podtune.app.settings import Settings
-from podtune.core.errors import SpecError
+from podtune.core.errors import PodtuneError, SpecError
 from podtune.data.names import is_data_name
+from podtune.data.sources import files_of
 
 MAX_ENTRIES: Final = 20_000
 """Entries that are looked at in all; a working folder has hundreds. Chosen."""
@@ -95,16 +96,23 @@ class Workspace(NamedTuple):
             named: A path or a pattern, from the working folder on; an address stays as it is.
 
         Raises:
-            SpecError: it leads out of the workspace; code `outside_workspace`.
+            SpecError: it leads out of the workspace, or a file in it does, by a link; code `outside_workspace`.
         """
         if "://" in named:
             return named
-        path = Path(os.path.normpath(self.roots[0] / Path(named).expanduser()))
+        path = Path(os.path.normpath(self.roots[0] / _home_of(named)))
         if not self.holds(path):
             raise SpecError(
                 f"{named!r} lies outside of {str(self.roots[0])!r}",
                 code="outside_workspace",
                 hint="go to its folder, name that in PODTUNE_DATA_PLACES, or use podtune train PATH",
+            )
+        out = next((held for held in _several(path) if not self.holds(held)), None)
+        if out is not None:
+            raise SpecError(
+                f"{self.shown(out)!r} of {named!r} leads out of {str(self.roots[0])!r} by a link",
+                code="outside_workspace",
+                hint="name the files that are meant, or copy that one into the folder",
             )
         return str(path)
 
@@ -161,6 +169,30 @@ class Workspace(NamedTuple):
             return None
         is_data = stat.S_ISREG(held.st_mode) and held.st_size
         return DataFile(path, root, held.st_size) if is_data else None
+
+
+def _home_of(named: str) -> Path:
+    """The path that is named, `~` filled in.
+
+    Raises:
+        SpecError: it is no path; code `outside_workspace`.
+    """
+    try:
+        if "\0" not in named:
+            return Path(named).expanduser()
+    except RuntimeError:  # there is no such user
+        pass
+    raise SpecError(
+        f"{named[:100]!r} is no path", code="outside_workspace", hint="name a file of this folder"
+    )
+
+
+def _several(path: Path) -> list[Path]:
+    """The files of a folder or a pattern; none of what is a file by itself, or cannot be read anyway."""
+    try:
+        return [] if path.is_file() else files_of(path)
+    except (OSError, PodtuneError):
+        return []
 
 
 def _entries(folder: Path) -> list[tuple[str, bool]]:

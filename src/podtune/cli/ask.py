@@ -47,6 +47,14 @@ def ask(  # noqa: PLR0913 - a command's parameters are its options
             "--yes", "-y", help="Take what is assumed and start; a ceiling is still needed."
         ),
     ] = False,
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            "--digest",
+            metavar="LETTERS",
+            help="As --yes, but for the plan of this digest alone: its first letters, 8 at least.",
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start and return at once.")] = False,
     fields: FieldsOption = False,
     parse_only: Annotated[
@@ -91,7 +99,7 @@ def ask(  # noqa: PLR0913 - a command's parameters are its options
         from podtune.intake.resolve import parse_assignment
 
         stated = dict(parse_assignment(text) for text in sets or ())
-        said = Said(sentence, now, stated, yes, fields, offline)
+        said = Said(sentence, now, stated, yes, fields, offline, digest)
         Conversation(open_service(), said, dialogue.said(answers), output).hold(detach=detach)
 
 
@@ -107,6 +115,8 @@ class Said(NamedTuple):
     """Whether every field of the plan is shown with its reason."""
     offline: bool = False
     """Whether it is read without a language model."""
+    digest: str | None = None
+    """First letters of the plan that is agreed to."""
 
 
 class Conversation:
@@ -170,7 +180,8 @@ class Conversation:
         """The plan whose assumptions somebody took, or said otherwise; shown anew where it changed.
 
         Raises:
-            SpecError: `confirm_needed`, where nobody is there and `--yes` was not given.
+            SpecError: `confirm_needed`, where nobody is there and nobody agreed beforehand.
+            ConflictError: `plan_changed`, where that was to another plan.
         """
         shown = None
         while True:
@@ -179,6 +190,9 @@ class Conversation:
             if made.digest != shown:
                 self._show(asked, made)
                 shown = made.digest
+            if self._said.digest is not None:
+                dialogue.refuse_other(self._said.digest, made)
+                self._yes = True
             if self._yes or not asked.assumptions:
                 return made
             if not dialogue.may_ask(self._output):
@@ -203,15 +217,12 @@ class Conversation:
         plan_view.render(console, made, brief=not everything, chosen=chosen, all_fields=everything)
 
     def _train(self, asked: "Asked", *, detach: bool) -> None:
-        """Consent, as `podtune train` asks for it; then the job, to its end."""
-        from podtune.cli import planning
-
+        """Consent, also where nothing is rented: words may be misread. Then the job, to its end."""
         made = self._agreed(asked)
         if made.price is not None:
             say_leaks(self._service)
         money.confirm_public(made, yes=self._yes)
-        money.confirm(made, yes=self._yes)
-        planning.confirm_long(made, yes=self._yes, minutes=asked.understood.minutes)
+        dialogue.confirm_start(made, self._output, yes=self._yes)
         job = self._service.submit(made, digest=made.digest)
         if self._output is Output.HUMAN:
             err().print(f"job [bold]{job.id}[/] [dim]runs by itself; Ctrl-C only stops watching[/]")

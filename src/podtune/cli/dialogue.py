@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from podtune.cli.console import Output, err, plain, print_line
-from podtune.core.errors import SpecError
+from podtune.core.errors import ConflictError, SpecError
 
 if TYPE_CHECKING:
+    from podtune.core.plan import Plan
     from podtune.intake.understood import Question
 
 LONGEST: Final = 1000
 """Characters of an answer."""
+
+LEAST_LETTERS: Final = 8
+"""Of a digest, to name the plan that is agreed to; as for `podtune approve`."""
 
 
 def may_ask(output: Output) -> bool:
@@ -56,12 +60,61 @@ def refuse_open(questions: Sequence["Question"], digest: str | None = None) -> N
     raise SpecError(
         f"nobody is here to answer: {told}" if must else f"this is assumed: {told}",
         code="answers_needed" if must else "confirm_needed",
-        hint=f"add {ways}" if must else f"read the plan, then add --yes, or {ways}",
+        hint=f"add {ways}" if must else f"{_agree(digest)}; to say it yourself: {ways}",
         context={
             "questions": [q.model_dump(mode="json") for q in shown],
             **({"digest": digest} if digest else {}),
         },
     )
+
+
+def refuse_other(digest: str, plan: "Plan") -> None:
+    """Raise where what was agreed to beforehand is not this plan.
+
+    Raises:
+        ConflictError: code `plan_changed`.
+    """
+    if len(digest) < LEAST_LETTERS or not plan.digest.startswith(digest.lower()):
+        raise ConflictError(
+            f"this is plan {plan.digest[:12]}, not {digest[:12]!r}",
+            code="plan_changed",
+            hint=f"{_agree(plan.digest)}; {LEAST_LETTERS} letters at least",
+            context={"digest": plan.digest},
+        )
+
+
+def confirm_start(plan: "Plan", output: Output, *, yes: bool) -> None:
+    """A plan made of words starts only when somebody agreed to it, whether it costs anything or not.
+
+    Raises:
+        SpecError: `confirm_needed`: nobody is there to be asked, and nobody agreed beforehand.
+        typer.Abort: they did not agree.
+    """
+    from podtune.cli import money
+    from podtune.core.units import duration
+
+    if yes:
+        return
+    what = f"plan {plan.digest[:12]}"
+    if not may_ask(output):
+        where = "on this machine" if plan.price is None else money.words(plan)
+        raise SpecError(
+            f"nobody is here to agree to {what}: {where}",
+            code="confirm_needed",
+            hint=_agree(plan.digest),
+            context={"digest": plan.digest},
+        )
+    if plan.price is not None:
+        money.confirm(plan, yes=False)
+        return
+    takes = duration(plan.time.total_s)
+    typer.confirm(f"Start {what} on this machine, about {takes}?", abort=True, err=True)
+
+
+def _agree(digest: str | None) -> str:
+    """How somebody agrees beforehand."""
+    named = f" or --digest {digest[:12]}" if digest else ""
+    return f"read the plan, then add --yes{named}"
 
 
 def answer(question: "Question") -> str:

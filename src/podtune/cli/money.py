@@ -59,23 +59,21 @@ def confirm(plan: "Plan", *, yes: bool) -> None:
     """
     if plan.price is None or yes:
         return
-    from podtune.planning.price import money
-
-    first = plan.price.first
-    words = (
-        f"about {money(first.usd_p50)}, p90 {money(first.usd_p90)}, never over "
-        f"{money(plan.price.max_usd)}"
-    )
     if not sys.stdin.isatty():
         raise SpecError(
-            f"this rents {first.offer.name}: {words}; nobody is here to agree to plan "
-            f"{plan.digest[:12]}",
+            f"this rents {words(plan)}; nobody is here to agree to plan {plan.digest[:12]}",
             code="confirm_needed",
             hint="read the plan (podtune plan), then add --yes",
             context={"digest": plan.digest},
         )
-    question = f"Rent {_machines(plan.price)} for plan {plan.digest[:12]}: {words}?"
+    question = f"Rent {_machines(plan.price)} for plan {plan.digest[:12]}: {_figures(plan.price)}?"
     typer.confirm(question, abort=True, err=True)
+
+
+def words(plan: "Plan") -> str:
+    """What a rented plan rents first, and what it may cost: `NVIDIA L4: about $0.40, p90 ...`."""
+    assert plan.price is not None
+    return f"{plan.price.first.offer.name}: {_figures(plan.price)}"
 
 
 def confirm_public(plan: "Plan", *, yes: bool) -> None:
@@ -96,6 +94,13 @@ def confirm_public(plan: "Plan", *, yes: bool) -> None:
     print_line(err(), plain(what))
     if str(typer.prompt(f"type {name} to agree", default="", err=True)).strip() != name:
         raise typer.Abort
+
+
+def _figures(price: "PriceEstimate") -> str:
+    from podtune.planning.price import money
+
+    first = price.first
+    return f"about {money(first.usd_p50)}, p90 {money(first.usd_p90)}, never over {money(price.max_usd)}"
 
 
 def _machines(price: "PriceEstimate") -> str:

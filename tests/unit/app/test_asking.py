@@ -142,6 +142,25 @@ def test_other_paths_that_stay_inside_are_taken(asking, here):
     assert asked.plan.spec.deliver.to == str(here / "out")
 
 
+def test_a_pattern_takes_no_file_that_a_link_brings_in(asking, here, tmp_path):
+    homes.data(here, name="a.jsonl")
+    (here / "b.jsonl").symlink_to(homes.data(tmp_path, name="secret.jsonl"))
+    with pytest.raises(SpecError) as caught:
+        asking.begin("train SmolLM2 135M on *.jsonl on this machine")
+    assert caught.value.code == "outside_workspace"
+
+
+def test_an_answer_is_not_quoted_as_words_that_named_other_data(asking, here):
+    for name in ("a.jsonl", "b.jsonl"):
+        homes.data(here, name=name)
+    sentence = "train HuggingFaceTB/SmolLM2-135M-Instruct on a.jsonl on this machine"
+    named = asking.begin(sentence)
+    assert note(named, "data.source").quote == "a.jsonl"
+    answered = asking.begin(sentence, {"dataset": "b.jsonl"})
+    assert answered.plan.spec.data.source == str(here / "b.jsonl")
+    assert note(answered, "data.source").quote is None
+
+
 def test_further_roots_may_be_spoken_of(service, here, tmp_path):
     path = homes.data(tmp_path / "exports", name="tickets.jsonl")
     asked = Asking(service, here, [tmp_path / "exports"]).begin(TICKETS)

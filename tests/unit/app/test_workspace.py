@@ -99,6 +99,25 @@ def test_a_path_out_is_refused(here, tmp_path, named):
     assert caught.value.code == "outside_workspace"
 
 
+@pytest.mark.parametrize("named", ["*.csv", "folder", ".", "**/*.csv"])
+def test_a_folder_or_pattern_with_a_link_out_is_refused(here, tmp_path, named):
+    put(here / "own.csv")
+    put(here / "folder/own.csv")
+    for link in (here / "tickets.csv", here / "folder/tickets.csv"):
+        link.symlink_to(put(tmp_path / "elsewhere/tickets.csv"))
+    with pytest.raises(SpecError) as caught:
+        at(here).source(named)
+    assert caught.value.code == "outside_workspace"
+    assert "tickets.csv' of" in caught.value.message
+
+
+@pytest.mark.parametrize("named", ["~nobody-of-this-name/a.csv", "a\0b.csv"])
+def test_what_is_no_path_is_told(here, named):
+    with pytest.raises(SpecError) as caught:
+        at(here).source(named)
+    assert caught.value.code == "outside_workspace"
+
+
 def test_a_path_inside_is_whole_and_an_address_stays(here):
     assert at(here).source("a/*.csv") == str(here / "a/*.csv")
     assert at(here).source("hf://org/rows") == "hf://org/rows"

@@ -104,12 +104,44 @@ def test_a_word_beforehand_starts_it(run, tickets, base):
         assert told in words(said.err)
 
 
-def test_answers_beforehand_start_it_too(run, tickets, base):
-    said = run(
-        "ask", TICKETS, "--answer", "dataset=support_tickets.jsonl", "--set", base, "--detach"
-    )
-    assert said.code == 0, said.err
+ANSWERED = ("ask", TICKETS, "--answer", "dataset=support_tickets.jsonl", "--detach", "--set")
+
+
+def test_where_nobody_is_there_words_alone_start_nothing_also_on_this_machine(run, tickets, base):
+    for output in ((), ("--output", "json")):
+        said = run(*ANSWERED, base, *output)
+        assert said.code == 2
+    error = lines(said)[-1]["error"]
+    assert error["code"] == "confirm_needed"
+    assert f"--yes or --digest {error['context']['digest'][:12]}" in error["hint"]
+    assert jobs(run) == []
+
+
+def test_the_digest_that_was_shown_starts_that_plan_and_no_other(run, tickets, base):
+    digest = lines(run(*ANSWERED, base, "--output", "json"))[-1]["error"]["context"]["digest"]
+    for wrong in (digest[:7], "f" * 12, ""):
+        said = run(*ANSWERED, base, "--digest", wrong, "--yes", "--output", "json")
+        assert (said.code, lines(said)[-1]["error"]["code"]) == (2, "plan_changed")
+    other = run(*ANSWERED, base, "--set", "training.epochs=1", "--digest", digest)
+    assert "code plan_changed" in words(other.err)
+    assert jobs(run) == []
+    assert run(*ANSWERED, base, "--digest", digest[:8].upper()).code == 0
     assert len(jobs(run)) == 1
+
+
+def test_the_digest_agrees_to_what_is_assumed_in_it(run, tickets, base):
+    said = run("ask", TICKETS, "--set", base, "--output", "json")
+    digest = lines(said)[-1]["error"]["context"]["digest"]
+    assert run("ask", TICKETS, "--set", base, "--digest", digest, "--detach").code == 0
+    assert len(jobs(run)) == 1
+
+
+def test_who_says_no_to_a_plan_of_this_machine_starts_nothing(run, tickets, base, types):
+    types("n\n")
+    said = run(*ANSWERED, base)
+    assert said.code == 1
+    assert "on this machine, about" in said.err
+    assert jobs(run) == []
 
 
 def test_programs_read_lines_the_last_of_which_is_the_job(run, tickets, base):
@@ -131,7 +163,7 @@ def test_for_programs_an_open_question_is_the_last_line(run, tickets, tmp_path):
 
 
 def test_somebody_is_asked_and_enter_keeps_what_is_assumed(run, tickets, base, types):
-    types("\n")
+    types("\ny\n")
     said = run("ask", TICKETS, "--set", base, "--detach")
     assert said.code == 0, said.err
     assert "1 support_tickets.jsonl" in words(said.err)
@@ -140,7 +172,7 @@ def test_somebody_is_asked_and_enter_keeps_what_is_assumed(run, tickets, base, t
 
 def test_between_two_somebody_chooses_and_the_plan_is_of_that(run, tickets, base, types, tmp_path):
     homes.data(tmp_path, name="zendesk.jsonl")
-    types("2\n")
+    types("2\ny\n")
     said = run("ask", TICKETS, "--set", base, "--detach")
     assert said.code == 0, said.err
     (job,) = jobs(run)
@@ -149,7 +181,7 @@ def test_between_two_somebody_chooses_and_the_plan_is_of_that(run, tickets, base
 
 def test_who_says_otherwise_sees_another_plan(run, tickets, base, types, tmp_path):
     homes.data(tmp_path, name="other.jsonl", count=30)
-    types("other.jsonl\n")
+    types("other.jsonl\ny\n")
     said = run("ask", TICKETS, "--set", base, "--detach")
     assert said.code == 0, said.err
     assert words(said.err).count("╭─ plan") == 2

@@ -8,8 +8,9 @@ import typer
 
 from podtune.cli import dialogue
 from podtune.cli.console import Output
-from podtune.core.errors import SpecError
+from podtune.core.errors import ConflictError, SpecError
 from podtune.intake.understood import Option, Question
+from support import homes
 
 
 class Terminal(io.StringIO):
@@ -118,6 +119,28 @@ def test_where_nobody_is_there_what_is_assumed_needs_a_word():
     assert caught.value.code == "confirm_needed"
     assert "--yes" in caught.value.hint
     assert caught.value.context["digest"] == "d" * 64
+
+
+def test_a_plan_is_agreed_to_by_eight_letters_of_its_own_digest(tmp_path):
+    plan = homes.rented_plan(tmp_path)
+    dialogue.refuse_other(plan.digest[:8], plan)
+    for other in ("", plan.digest[:7], "0" * 64 if plan.digest[0] != "0" else "1" * 64):
+        with pytest.raises(ConflictError) as caught:
+            dialogue.refuse_other(other, plan)
+        assert caught.value.code == "plan_changed"
+        assert plan.digest[:12] in caught.value.hint
+
+
+def test_a_program_agrees_to_no_price_unasked(tmp_path, types):
+    types("y\n")
+    plan = homes.rented_plan(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        dialogue.confirm_start(plan, Output.JSON, yes=False)
+    assert caught.value.code == "confirm_needed"
+    assert "never over $" in caught.value.message
+    dialogue.confirm_start(plan, Output.HUMAN, yes=False)
+    types("")
+    dialogue.confirm_start(plan, Output.JSON, yes=True)
 
 
 def test_nothing_open_is_nothing_to_refuse():
