@@ -56,7 +56,7 @@ class Desk:
             ConflictError: code `idempotency_conflict`: the name stands for another request.
             PodtuneError: it was refused in that time; the row keeps that too.
         """
-        self._may(Scope.SUBMIT)
+        self.require(Scope.SUBMIT)
         return self._submissions.submit(self.principal, asked, wait_s, is_answer=is_answer)
 
     def plan(self, request: TrainingRequest) -> Plan:
@@ -65,7 +65,7 @@ class Desk:
         Raises:
             PodtuneError: as `submit`.
         """
-        self._may(Scope.SUBMIT)
+        self.require(Scope.PLAN)
         return self._submissions.plan(self.principal, request)
 
     def get(self, job_id: str) -> Submitted:
@@ -74,7 +74,7 @@ class Desk:
         Raises:
             NotFoundError: there is none of that id, or it is another's.
         """
-        self._may(Scope.READ)
+        self.require(Scope.READ)
         return self._get(job_id)
 
     def list(
@@ -90,7 +90,7 @@ class Desk:
         Raises:
             NotFoundError: there is no job `after`.
         """
-        self._may(Scope.READ)
+        self.require(Scope.READ)
         place = None
         if after is not None:
             last = self._get(after)
@@ -108,7 +108,7 @@ class Desk:
         Raises:
             ForbiddenError: the caller may not look.
         """
-        self._may(Scope.READ)
+        self.require(Scope.READ)
         if not _is_id(job_id):
             return None
         with self.service.store().reading() as connection:
@@ -141,7 +141,7 @@ class Desk:
             NotFoundError: as `get`.
             ConflictError: code `already_ended`.
         """
-        self._may(Scope.CANCEL)
+        self.require(Scope.CANCEL)
         found, row = self._found(job_id)
         if found.state is SubmissionState.PREPARING and row is not None:
             if self._submissions.cancel(row):
@@ -160,7 +160,7 @@ class Desk:
             ConflictError: it runs, completed, or was refused before it began.
             ForbiddenError: code `key_budget`.
         """
-        self._may(Scope.SUBMIT)
+        self.require(Scope.SUBMIT)
         found, row = self._found(job_id)
         if found.job is None:
             if found.state is SubmissionState.PREPARING:
@@ -232,7 +232,12 @@ class Desk:
             )
         return found
 
-    def _may(self, scope: Scope) -> None:
+    def require(self, scope: Scope) -> None:
+        """Raise where the caller may not.
+
+        Raises:
+            ForbiddenError: code `scope_missing`.
+        """
         if not self.principal.may(scope):
             raise ForbiddenError(
                 f"the key {self.principal.name!r} has no scope {scope.value!r}",

@@ -99,7 +99,7 @@ class PlanTickets:
             ForbiddenError: code `scope_missing`.
             SpecError: the request is out of bounds.
         """
-        _may(principal, Scope.SUBMIT)
+        _may(principal, Scope.PLAN)
         store, home = self._service.store(), self._settings.home
         ceiling = plan.price.max_usd if plan.price else None
         now = store.clock()
@@ -151,7 +151,7 @@ class PlanTickets:
             ConflictError: code `plan_expired`.
             PodtuneError: it was refused in that time, or before: `data_changed`, for one.
         """
-        _may(principal, Scope.SUBMIT)
+        _may(principal, Scope.PLAN)
         row = self._opened(token, principal)
         if row.job is not None:
             return self._submissions.again(row.job, is_answer=is_answer)

@@ -11,7 +11,10 @@ class Scope(StrEnum):
     """What a key opens."""
 
     SUBMIT = "submit"
-    """Plan, upload and submit; also resume."""
+    """Plan, upload and submit; also resume. Nobody is asked again: an application's."""
+    PLAN = "plan"
+    """Upload, plan, and start what was planned by its token; nothing else begins anything: an agent's. Part of
+    `submit`."""
     READ = "read"
     """See jobs, events, logs, files and artifacts."""
     CANCEL = "cancel"
@@ -36,8 +39,9 @@ class Principal(BaseModel):
     """Dollars that all jobs of the key may cost together; None: no limit of its own."""
 
     def may(self, scope: Scope) -> bool:
-        """Whether a scope is held; `admin` holds all."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
+        """Whether a scope is held; `admin` holds all, and `submit` holds `plan`."""
+        is_part = scope is Scope.PLAN and Scope.SUBMIT in self.scopes
+        return is_part or scope in self.scopes or Scope.ADMIN in self.scopes
 
 
 THIS_MACHINE: Final = Principal(tenant=None, scopes=frozenset(Scope))

@@ -1,6 +1,6 @@
 """Who asks: a bearer key, a browser's session, or this machine's own user; each route says what it needs.
 
-A route takes `Reader`, `Submitter`, `Canceller` or `Administrator`: the desk of a caller who may do that.
+A route takes `Reader`, `Submitter`, `Planner`, `Canceller` or `Administrator`: the desk of a caller who may do that.
 Every caller is counted (`rates`), and noted for the log by the id of the key alone.
 """
 
@@ -142,6 +142,8 @@ ReaderLater = Annotated[Callable[[], Desk], Depends(reader_later)]
 """The same, made when it is called."""
 Submitter = Annotated[Desk, Depends(_desk(Scope.SUBMIT))]
 """The desk of a caller who may plan, submit and resume."""
+Planner = Annotated[Desk, Depends(_desk(Scope.PLAN))]
+"""The desk of a caller who may plan, and start what was planned by its token."""
 Canceller = Annotated[Desk, Depends(_desk(Scope.CANCEL))]
 """The desk of a caller who may cancel."""
 Administrator = Annotated[Desk, Depends(_desk(Scope.ADMIN))]
@@ -167,8 +169,8 @@ Approver = Annotated[Principal, Depends(approver)]
 """A caller who may agree to plans of others."""
 
 
-def submit_counted(request: Request, desk: Submitter) -> None:
-    """Count a request that begins a training or brings a file, besides as a request.
+def submit_counted(request: Request, desk: Planner) -> None:
+    """Count a request that begins a training or brings a file, besides as a request; its route says who may.
 
     Raises:
         TooManyError: this caller has used up the minute.

@@ -12,7 +12,7 @@ from podtune.app.plan_offers import Offers
 from podtune.app.plan_tickets import PlanTickets
 from podtune.gateway import limits, plans_body, plans_form, training_form
 from podtune.gateway.bodies import JsonBody
-from podtune.gateway.callers import Submitter, submit_counted
+from podtune.gateway.callers import Planner, submit_counted
 from podtune.gateway.errors import responses
 from podtune.gateway.openai.parts import hosted_of
 from podtune.gateway.parts import parts_of
@@ -36,7 +36,7 @@ _PLANNING: Final = limits.Pool("podtune.gateway.plans", 16)
     openapi_extra=plans_body.schema_of(PlanForm, plans_body.EXAMPLE),
     response_model=PlanAnswer,
 )
-async def plan(request: Request, desk: Submitter, body: JsonBody) -> PlanAnswer:
+async def plan(request: Request, desk: Planner, body: JsonBody) -> PlanAnswer:
     """A plan of what is wished for, with every choice, its price, and a token that starts it once.
 
     Nothing is rented, and nothing starts. What was not said and cannot be assumed stands in `questions`: ask the
@@ -58,7 +58,7 @@ async def plan(request: Request, desk: Submitter, body: JsonBody) -> PlanAnswer:
     openapi_extra=plans_body.schema_of(TokenForm, plans_body.TOKEN_EXAMPLE),
     response_model=JobSummary,
 )
-async def submit(request: Request, desk: Submitter, body: JsonBody) -> JobSummary:
+async def submit(request: Request, desk: Planner, body: JsonBody) -> JobSummary:
     """Start the plan that a token was given out for. Sent again it is the same job.
 
     403 `approval_needed` says that a person has to agree first, and how; the same token works then.
@@ -72,7 +72,7 @@ async def submit(request: Request, desk: Submitter, body: JsonBody) -> JobSummar
 
 
 @router.get("/{approval_id}", responses=responses(404))
-def state(request: Request, approval_id: str, desk: Submitter) -> PlanState:
+def state(request: Request, approval_id: str, desk: Planner) -> PlanState:
     """How a plan stands: whether a person agreed, and what came of it."""
     tickets = PlanTickets(parts_of(request).submissions)
     row = tickets.find(approval_id, desk.principal)

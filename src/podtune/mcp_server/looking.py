@@ -11,6 +11,7 @@ from pydantic import Field
 from podtune.app import ceilings, data_doctor, feed
 from podtune.app.asked import Submitted
 from podtune.app.desk import Desk
+from podtune.core.access import Scope
 from podtune.core.dataset import DatasetReport
 from podtune.core.redact import scrub
 from podtune.core.request import TrainingRequest
@@ -78,6 +79,7 @@ class Looking:
         advice. Never shows a row. Changes nothing. Call it before `plan` where the user named data.
         """
         house = self._house
+        house.desk().require(Scope.PLAN)
         if house.caller.tenant is None:
             named = inside(house.workspace(roots), source)
         else:

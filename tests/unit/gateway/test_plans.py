@@ -38,8 +38,8 @@ def gateway(serve, rows, monkeypatch):
 
 @pytest.fixture
 def agent(gateway):
-    """A key that may plan and submit, of a tenant of its own."""
-    with gateway.client(gateway.key(Scope.SUBMIT, tenant="acme")) as made:
+    """A key that may plan, and start what was planned, of a tenant of its own."""
+    with gateway.client(gateway.key(Scope.PLAN, tenant="acme")) as made:
         yield made
 
 
@@ -163,6 +163,20 @@ def test_a_token_is_its_callers_alone(gateway, agent, stated):
         403, "bad_plan_token",
     )  # fmt: skip
     assert token not in str(gateway.lines())
+
+
+def test_who_may_plan_begins_nothing_without_a_token(gateway, agent, stated):
+    source = stated()["data.source"]
+    for path, body in (
+        ("/training/submit", {"external_job_id": "x", "dataset_url": source, "base_model": MODEL}),
+        ("/v1/fine_tuning/jobs", {"model": MODEL, "training_file": "file-x"}),
+        ("/v1/fine_tuning/jobs/x/resume", {}),
+    ):
+        answer = agent.post(path, json=body)
+        assert answer.status_code == 403, (path, answer.text)
+    assert "scope" in agent.post("/training/submit", json={}).text
+    with gateway.client(gateway.key(Scope.SUBMIT, tenant="acme")) as application:
+        assert planned(application, stated=stated())["token"]
 
 
 def test_tenants_name_nothing_of_this_machine(agent, stated, tmp_path):

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from podtune.core.access import Scope
 from podtune.mcp_server import looking
 from support import desks, homes
 from support.agents import Door
@@ -70,6 +71,12 @@ def test_a_tenant_names_no_file_of_this_machine(hosted, work):
     host = hosted(door=Door(desks.tenant("acme")))
     refused = host.refusal("check_data", source=str(work / "tickets.jsonl"))
     assert refused["code"] == "operator_only"
+
+
+def test_who_may_only_look_at_jobs_has_nothing_fetched(hosted):
+    host = hosted(door=Door(desks.tenant("acme", Scope.READ, Scope.CANCEL, Scope.APPROVE)))
+    refused = host.refusal("check_data", source="https://x.example/rows.jsonl")
+    assert refused["code"] == "scope_missing"
 
 
 def test_the_status_of_a_job(host, job):

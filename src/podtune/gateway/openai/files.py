@@ -12,7 +12,7 @@ from podtune.app.asked import Submitted
 from podtune.app.desk import Desk
 from podtune.app.hosted_events import KIND
 from podtune.core.errors import ConflictError, NotFoundError, RequestError
-from podtune.gateway.callers import Reader, Submitter, submit_counted
+from podtune.gateway.callers import Planner, Reader, Submitter, submit_counted
 from podtune.gateway.openai import event_view, job_view, pages
 from podtune.gateway.openai.parts import hosted_of
 from podtune.workflow.files import StoredFile
@@ -46,7 +46,7 @@ _FORM: Final = {
 
 
 @router.post("", dependencies=[Depends(submit_counted)], openapi_extra=_FORM)
-async def create(request: Request, desk: Submitter) -> dict[str, Any]:
+async def create(request: Request, desk: Planner) -> dict[str, Any]:
     """Upload training data. It is looked into at once: `status` becomes `processed` or `error`."""
     # Read here and not as a parameter: nothing is taken in before the caller is known.
     async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
