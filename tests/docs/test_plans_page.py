@@ -111,7 +111,10 @@ def test_its_words_are_the_programs(page):
 def test_its_figures_are_the_programs(page):
     usual = Settings()
     assert f"{usual.plan_token_minutes} minutes (`PODTUNE_PLAN_TOKEN_MINUTES`)" in page
-    assert f"`PODTUNE_APPROVE_ABOVE_USD` ({usual.approve_above_usd} dollars" in page
+    assert (
+        f"`PODTUNE_APPROVE_ABOVE_USD` together within a day ({usual.approve_above_usd} dollars"
+        in page
+    )
     assert "four times as long, an hour" in page
     assert plan_tickets.WAITS * usual.plan_token_minutes == 60
     assert "first eight letters" in page

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 from podtune.app.asking import Asking
+from podtune.app.ceilings import FILES
 from podtune.app.desk import Desk
 from podtune.app.plan_tickets import KIND, PlanTickets, Ticket
 from podtune.app.settings import Settings
@@ -90,6 +91,8 @@ class Offers:
             if named.startswith(UPLOADED):
                 found = str(self._find(named))
                 self._uploads[found], stated[path] = named, found
+        if self._desk.principal.tenant is None:  # of a tenant the desk refuses more
+            _refuse_paths(stated, self.settings)
         self._planned = request.model_copy(update={"stated": stated})
         return self._desk.plan(self._planned)
 
@@ -128,6 +131,26 @@ class Offers:
         if intent != "estimate":
             ticket = self._tickets.issue(plan, self._planned, self._desk.principal, kind=KIND)
         return Offered(plan, ticket, questions, intent, dict(self._uploads))
+
+
+def _refuse_paths(stated: Mapping[str, object], settings: Settings) -> None:
+    """Raise where a program names a place of the gateway's machine; uploads are none.
+
+    Raises:
+        SpecError: code `outside_workspace`.
+    """
+    uploads = (settings.home / FILES).resolve()
+    for path in (*SOURCES, "deliver.to"):
+        named = stated.get(path)
+        if not isinstance(named, str) or "://" in named:
+            continue
+        if path in SOURCES and "\0" not in named and Path(named).resolve().is_relative_to(uploads):
+            continue
+        raise SpecError(
+            f"{path}: {named[:200]!r} is no address, and files of this machine are not for this caller",
+            code="outside_workspace",
+            hint="upload it to /v1/files, or name an https:// or hf:// address",
+        )
 
 
 def question_of(error: PodtuneError) -> Question | None:

@@ -14,6 +14,13 @@ def no_file(name):
 
 
 @pytest.fixture
+def mine(mine, office):
+    """A request on data that was uploaded."""
+    path = desks.uploaded(office.service)
+    return lambda **stated: mine(**{"source": str(path)} | stated)
+
+
+@pytest.fixture
 def offers(office):
     return Offers(office.here, PlanTickets(office.submissions), no_file)
 
@@ -41,8 +48,18 @@ def test_answers_are_said_as_fields_are(offers, mine):
     assert caught.value.code == "unknown_field"
 
 
-def test_what_is_open_becomes_a_question(offers, tmp_path):
-    rented = {"data.source": str(homes.data(tmp_path)), "where.on": "runpod"}
+@pytest.mark.parametrize("field", ["data.source", "data.validation_source", "deliver.to"])
+@pytest.mark.parametrize("of_gateway", ["rows.jsonl", "/etc/passwd", "~/x", "../*.csv", "a\0b"])
+def test_no_path_of_the_gateway_s_machine_is_taken_whoever_asks(offers, mine, field, of_gateway):
+    stated = {**mine().request.stated, field: of_gateway}
+    with pytest.raises(SpecError) as caught:
+        offers.offer(Wish(None, stated, {}))
+    assert caught.value.code == "outside_workspace"
+    assert "/v1/files" in caught.value.hint
+
+
+def test_what_is_open_becomes_a_question(offers, office):
+    rented = {"data.source": str(desks.uploaded(office.service)), "where.on": "runpod"}
     found = offers.offer(Wish(None, rented, {}))
     assert (found.plan, found.ticket) == (None, None)
     (question,) = found.questions
