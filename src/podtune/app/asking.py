@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from podtune.app.locate import Located, locate
-from podtune.app.open_questions import DATASET, about_data, chosen, in_order, of_error, picked
+from podtune.app.open_questions import (
+    DATASET,
+    about_data,
+    chosen,
+    in_order,
+    of_error,
+    picked,
+    refuse_unasked,
+    with_idle,
+)
 from podtune.app.settings import Settings
 from podtune.app.workspace import Workspace
 from podtune.core.errors import DatasetError, SpecError
@@ -166,10 +175,12 @@ class Asking:
         """
         read = parsed or self._parser(sentence, now)
         given = {name: answer.strip() for name, answer in (answers or {}).items()}
+        refuse_unasked(given)
         if stated and _PLACE in stated:  # it decides what else is asked
             given["where"] = str(stated[_PLACE])
         heard = understand(read, sentence, given, now=now)
         refuse(heard)
+        heard = with_idle(heard, read, sentence, given, now)
         heard = self._confined(heard)
         if stated:
             heard = _beside(heard, stated)

@@ -3,12 +3,17 @@
 Takes what the locator found and what the plan says it lacks; asks nobody and chooses nothing.
 """
 
+import difflib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final, cast
 
 from podtune.app.locate import Candidate, Located
-from podtune.core.errors import PodtuneError
-from podtune.intake.understood import Option, Question
+from podtune.core.errors import PodtuneError, SpecError
+from podtune.intake.homes import HOMES
+from podtune.intake.understand import understand
+from podtune.intake.understood import Option, Question, Understood
+from podtune.intake.words.parse import ParsedRequest
 
 DATASET: Final = "dataset"
 
@@ -63,6 +68,44 @@ def chosen(answer: str, located: Located | None) -> Candidate | None:
     if answer.isdecimal() and 1 <= int(answer) <= len(shown):
         return shown[int(answer) - 1]
     return next((c for c in shown if answer in (c.shown, c.source)), None)
+
+
+def refuse_unasked(given: Mapping[str, str]) -> None:
+    """Raise where an answer has the name of no question: a ceiling that is misspelt must not be lost.
+
+    Raises:
+        SpecError: code `bad_answer`.
+    """
+    known = {DATASET, "base_model", "budget", "job", *_CHOICES.values(), *_NAMED, *HOMES}
+    wrong = [name for name in given if name not in known]
+    if wrong:
+        like = difflib.get_close_matches(wrong[0], sorted(known), 1)
+        raise SpecError(
+            f"no question is called {wrong[0][:60]!r}",
+            code="bad_answer",
+            hint=f"did you mean {like[0]!r}?"
+            if like
+            else "a question's name is told with it; other fields of the spec: --set, or in the sentence",
+        )
+
+
+def with_idle(
+    heard: Understood,
+    read: ParsedRequest,
+    sentence: str,
+    given: Mapping[str, str],
+    now: datetime | None,
+) -> Understood:
+    """The same, with answers that change nothing told: who believes in a limit has to see that there is none."""
+    idle = [
+        name
+        for name in given
+        if name in HOMES
+        and heard
+        == understand(read, sentence, {n: a for n, a in given.items() if n != name}, now=now)
+    ]
+    words = tuple(f"the answer to {name!r} changes nothing: it is not asked" for name in idle)
+    return heard.model_copy(update={"told": (*heard.told, *words)}) if words else heard
 
 
 def picked(given: Mapping[str, str]) -> dict[str, object]:

@@ -161,6 +161,25 @@ def test_an_answer_is_not_quoted_as_words_that_named_other_data(asking, here):
     assert note(answered, "data.source").quote is None
 
 
+@pytest.mark.parametrize(
+    ("name", "like"), [("max_usd", ""), ("budgt", "'budget'"), ("where.max_usd", "")]
+)
+def test_an_answer_to_no_question_is_refused(asking, here, name, like):
+    homes.data(here, name="tickets.jsonl")
+    with pytest.raises(SpecError) as caught:
+        asking.begin(TICKETS, {name: "2"})
+    assert caught.value.code == "bad_answer"
+    assert like in caught.value.hint
+
+
+def test_an_answer_that_nothing_asks_for_is_told_in_the_plan(asking, here):
+    homes.data(here, name="tickets.jsonl")
+    sentence = f"{TICKETS} on this machine"
+    asked = asking.begin(sentence, {"max_hours": "2", "dataset": "tickets.jsonl"})
+    (told,) = [one for one in asked.plan.warnings if "changes nothing" in one]
+    assert "'max_hours'" in told
+
+
 def test_further_roots_may_be_spoken_of(service, here, tmp_path):
     path = homes.data(tmp_path / "exports", name="tickets.jsonl")
     asked = Asking(service, here, [tmp_path / "exports"]).begin(TICKETS)

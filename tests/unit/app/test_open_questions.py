@@ -10,6 +10,7 @@ from podtune.app.open_questions import (
     in_order,
     of_error,
     picked,
+    refuse_unasked,
 )
 from podtune.core.errors import DatasetError, SpecError
 from podtune.intake.understood import Question
@@ -104,3 +105,12 @@ def test_what_must_be_said_comes_first_and_each_field_once():
 
     found = in_order([question("a", False), question("b", True), question("a", True)])
     assert [(q.field, q.must) for q in found] == [("b", True), ("a", False)]
+
+
+def test_a_name_of_no_question_is_refused_and_the_nearest_named():
+    refuse_unasked(
+        {"dataset": "a", "budget": "1", "speaker": "x", "data.columns.prompt": "q", "epochs": "2"}
+    )
+    with pytest.raises(SpecError) as caught:
+        refuse_unasked({"dataset": "a", "budgett": "1"})
+    assert (caught.value.code, caught.value.hint) == ("bad_answer", "did you mean 'budget'?")

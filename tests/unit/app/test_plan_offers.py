@@ -6,7 +6,7 @@ from podtune.app.plan_offers import Offers, Wish, question_of
 from podtune.app.plan_tickets import PlanTickets
 from podtune.core.access import THIS_MACHINE
 from podtune.core.errors import DatasetError, NotFoundError, SpecError
-from support import desks, homes, tickets
+from support import desks, tickets
 
 
 def no_file(name):
