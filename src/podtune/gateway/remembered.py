@@ -20,8 +20,9 @@ MOST: Final = 8192
 """Statuses that are remembered, of some 2 kB each. Chosen."""
 FRESH_S: Final = 1.0
 """How old the status of a running job may be, and what is said of the account."""
-KEPT_S: Final = 30.0
-"""How long one of a job that has ended is told: a bill may still come in."""
+KEPT_S: Final = 600.0
+"""How long one of a job that has ended is told. What is still written of it, such as a bill, shows at once; this is
+for what nobody foresaw. Chosen."""
 
 
 class _Told(NamedTuple):
