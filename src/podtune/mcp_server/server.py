@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 from mcp.types import ToolAnnotations
+from pydantic import ConfigDict, create_model
 
 import podtune
 from podtune.mcp_server import faults, prompts, resources
@@ -83,6 +85,19 @@ def _tool(verb: Callable[..., Any], title: str, annotations: ToolAnnotations) ->
         description=inspect.getdoc(verb),
         annotations=annotations,
     )
+    made.fn_metadata.arg_model = _strict(made.fn_metadata.arg_model)
+    made.parameters = made.fn_metadata.arg_model.model_json_schema(by_alias=True)
     assert made.fn_metadata.output_schema is not None
     made.fn_metadata.output_schema = faults.with_fault(made.fn_metadata.output_schema)
     return made
+
+
+class _Strict(ArgModelBase):
+    """No other arguments, so that no limit which an agent believes in is lost; errors show no value."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+def _strict(arguments: type[ArgModelBase]) -> type[ArgModelBase]:
+    """The same arguments, as `_Strict` takes them."""
+    return create_model(arguments.__name__, __base__=(arguments, _Strict))

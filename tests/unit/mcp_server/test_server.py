@@ -35,6 +35,16 @@ def test_errors_too_are_what_the_schemas_promise(host, tools):
         jsonschema.validate({"next": "x"}, tools["jobs"].output_schema)
 
 
+@pytest.mark.parametrize("name", TOOLS)
+def test_an_argument_that_there_is_not_is_refused_and_not_lost(host, tools, name):
+    assert tools[name].input_schema["additionalProperties"] is False
+    told = host.call(name, max_usd="planted", token="planted", job_id="x", source="x", request="x")
+    assert told.is_error
+    (text,) = told.content
+    assert "max_usd" in text.text
+    assert "planted" not in text.text
+
+
 def test_no_parameter_that_is_not_the_agent_s(tools):
     named = {name for tool in tools.values() for name in tool.input_schema["properties"]}
     assert not named & {"roots", "ctx", "self", "digest", "ceiling", "approve"}
