@@ -11,12 +11,8 @@ from podtune.intake.words.lexicon import Concept
 from podtune.intake.words.tokens import Sort, Token
 
 _SIGNS: Final = {"$": "USD", "€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₽": "RUB", "₺": "TRY", "zł": "PLN", "¥": "", "฿": "THB", "₫": "VND", "₪": "ILS", "₴": "UAH"}  # fmt: skip
-
-
 _DOLLARS: Final = {"us": "USD", "r": "BRL", "c": "CAD", "ca": "CAD", "a": "AUD", "au": "AUD", "hk": "HKD", "nz": "NZD", "s": "SGD", "mx": "MXN"}  # fmt: skip
 """What stands glued before a dollar sign."""
-
-
 _WORDS: Final = {
     word: code
     for code, words in {
@@ -33,40 +29,11 @@ _WORDS: Final = {
     }.items()
     for word in words.split()
 }  # fmt: skip
-
-
 _CENTS: Final = frozenset(("cent", "cents", "¢", "centavos", "centimes", "centesimi", "centimos"))
-
-
 _ARTICLES: Final = frozenset(
     ("a", "an", "one", "un", "une", "una", "uno", "ein", "einen", "eine", "einem", "um")
 )
-
-
-_RANGE: Final = frozenset(
-    (
-        "-",
-        "to",
-        "bis",
-        "a",
-        "ate",
-        "and",
-        "or",
-        "y",
-        "et",
-        "e",
-        "und",
-        "o",
-        "ou",
-        "oder",
-        "~",
-        "到",
-        "至",
-        "hasta",
-    )
-)
-
-
+_RANGE: Final = frozenset(["-", "to", "bis", "a", "ate", "and", "or", "y", "et", "e", "und", "o", "ou", "oder", "~", "到", "至", "hasta"])  # fmt: skip
 _ENDS: Final = (
     Concept.AT_MOST,
     Concept.ABOUT,

@@ -21,23 +21,10 @@ _FIRST: Final = Pattern(
     r"(?:\b(?:first|only|just|at most|limit(?:ed)?(?: it)?(?: to)?|use|sample|subset(?: of)?|random(?:ly)?|up to|max(?:imum)?|no more than|top|premieres?|premiers?|ersten|erste|nur|primeras|primeros|solo|solamente|prime|primi|primeiras|primeiros|apenas|somente|seulement)"
     r"(?: (?:the|the first|of|les|die|las|los|le|i|as|os|a|de|about|to|it to|random|premieres|ersten|primeras|prime|primeiras))*|前|只用|最多|仅用|最初の) *$"
 )
-_RAM: Final = frozenset(
-    (
-        "ram",
-        "disk",
-        "disc",
-        "of",
-        "data",
-        "dataset",
-        "file",
-        "files",
-        "ssd",
-        "storage",
-        "logs",
-        "arbeitsspeicher",
-        "worth",
-    )
-)
+_RAM: Final = frozenset(["ram", "disk", "disc", "of", "data", "dataset", "file", "files", "ssd", "storage", "logs", "arbeitsspeicher", "worth"])  # fmt: skip
+_ON: Final = Pattern(r"\b(?:on|with|using|auf|mit|anhand|sur|avec|con|su|com|em) ?$")
+_OF: Final = frozenset(("of", "from", "in", "out", "aus", "von", "de", "du", "di", "da", "do", "d"))
+"""`on 100 rows of rows.csv` is an order; `on the 12,000 rows` says how many there are."""
 _TO: Final = frozenset(("to", "bis", "a", "ate", "hasta"))
 """What stands between the ends of a range."""
 _AFTER_CARDS: Final = frozenset("台张枚块張")
@@ -100,6 +87,8 @@ class Asides:
             return False
         if two[1].text == "-":
             return two[0].end == two[1].start
+        if two[1].end == self._tokens[at].start:
+            return False  # `r16 a32` is a rank and an alpha
         is_changed = any(
             t.concept is Concept.CHANGE or t.sort is Sort.CARD
             for t in self._tokens[max(0, at - 6) : at - 2]
@@ -111,6 +100,10 @@ class Asides:
 
     def _is_thousand(self, at: int) -> bool:
         return at + 1 < len(self._tokens) and self._tokens[at + 1].concept is Concept.THOUSAND
+
+    def _unit_end(self, at: int) -> int:
+        """The last token of a number: its `%` or `k` belongs to what was read."""
+        return at + 1 if self._follows(at, "%") or self._is_thousand(at) else at
 
     def _memory(self, at: int) -> bool:
         """`48 gigs of vram`, `a 48GB card`, `A100 80GB`."""
@@ -146,7 +139,12 @@ class Asides:
                 and near[0].concept is Concept.EACH
                 and any(t.concept is Concept.GPU for t in tokens[max(0, at - 4) : at])
             )
-            says |= back >= 0 and tokens[back].sort is Sort.CARD and at - back <= 4
+            is_card = back >= 0 and (
+                tokens[back].sort is Sort.CARD
+                or tokens[back].concept is Concept.GPU
+                or tokens[back].text in ("anything", "something", "whatever")
+            )
+            says |= is_card and at - back <= 4
         if says:
             value = tokens[at].number
             if value is not None and not is_negated(tokens, at):
@@ -210,7 +208,7 @@ class Asides:
                 "eval_fraction",
                 value / 100 if percent else value,
                 self._tokens[at].start,
-                self._tokens[at].end,
+                self._tokens[self._unit_end(at)].end,
                 at,
             )
             return True
@@ -234,6 +232,11 @@ class Asides:
             found.append(token)
         return found
 
+    def _is_of_a_file(self, at: int) -> bool:
+        """`... rows of rows.csv`."""
+        two = self._tokens[at : at + 2]
+        return len(two) == 2 and two[0].text in _OF and two[1].sort is Sort.LITERAL
+
     def _rows(self, at: int) -> bool:
         """`just the first 1,500 rows`; a remark on the data's size is left alone."""
         where = at + (2 if self._is_thousand(at) else 1)
@@ -247,6 +250,7 @@ class Asides:
         near = self._tokens[max(0, at - 2) : at]
         if (
             _FIRST.search(before)
+            or (_ON.search(before) and self._is_of_a_file(where + until + 1))
             or any(t.concept is Concept.AT_MOST for t in near)
             or (after and after[0].concept is Concept.AT_MOST)
         ):

@@ -1,8 +1,9 @@
 """Spans of time that are limits: `no longer than 90 minutes`. Other spans are left alone."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from podtune.intake.words import timespans
 from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.clauses import is_corrected_here, is_negated
 from podtune.intake.words.document import Document
@@ -10,13 +11,20 @@ from podtune.intake.words.lexicon import Concept
 from podtune.intake.words.patterns import Pattern
 from podtune.intake.words.tokens import Token
 
-_HOURS: Final = {Concept.HOUR: 1.0, Concept.MINUTE: 1 / 60, Concept.DAY: 24.0}
-_ARTICLES: Final = frozenset(
-    ("a", "an", "one", "une", "una", "eine", "einer", "un", "ein", "einen", "uma", "um")
-)
+_STOPS: Final = r"stop\w*|kill|abort\w*|end|cut|cancel|halt|quit|give up|bail(?: out)?|shut down|pull out|finish|abbrech\w*|brich|beend\w*|schluss|aufhoren|arrete[rz]?|interromp\w*|coupe[rz]?|par[aeo]r?|deten\w*|corta\w*|ferma\w*|encerr\w*|termina\w*"
 _CUE: Final = Pattern(
-    r"(?:time ?limit|limit|stop|kill|abort|end|cut|cancel|max[a-z.]*|time ?out|timeout|wall ?time|time budget|train|run|trainiere|laufzeit|zeitlimit|temps maxi\w*|duree|tiempo maximo|tempo massimo|tempo maximo|durata|duracion|duracao|durar|dauern|durer|take|takes)"
-    r"(?: (?:it|that|the|job|run|training|off|for|after|at|is|of|in|under|nach|fur|apres|pendant|despues de|tras|durante|dopo|per|depois de|por|:|=|das|den|lauf|model|only|just|más|mas|moins|de|auf|no)){0,4}[ :=]{0,3}$"
+    rf"\b(?:time ?limit|limit|{_STOPS}|max[a-z.]*|time ?out|timeout|wall ?time|time budget|train|run|trainiere|laufzeit|zeitlimit|temps maxi\w*|duree|tiempo maximo|tempo massimo|tempo maximo|durata|duracion|duracao|durar|dauern|durer|take|takes)"
+    r"(?: (?:it|that|the|job|run|training|off|for|after|at|is|of|in|under|nach|fur|apres|pendant|despues de|tras|durante|dopo|per|depois de|al cabo de|au bout de|au bout d|dans|lo|la|il|o|tudo|todo|tout|por|:|=|das|den|lauf|model|only|just|más|mas|moins|de|auf|no)){0,4}[ :=]{0,3}$"
+)
+_AFTER: Final = Pattern(
+    r"\b(?:after|nach|spatestens nach|apres|au bout (?:de|d)|despues de|tras|al cabo de|dopo|depois de|apos|passad[ao]s|passat[eio]) (?:about |etwa |environ |unos |circa )?$"
+)
+_STOPPED: Final = Pattern(
+    rf" ?(?:(?:please|bitte|alles|ihn|es|it|the|job|run|lauf|den|training|das|automatisch|automatically|hard|must|soll|muss|ist|wird|the|is|to|be|it) ?){{0,5}}\b(?:{_STOPS})\b"
+)
+"""What is said behind a span: `nach 2 Stunden abbrechen`."""
+_FIRST_OF_TWO: Final = Pattern(
+    r"[ ,(]{0,3}(?:whichever|whatever) (?:comes|is|happens|ends|occurs|of)|[ ,(]{0,3}(?:je nachdem|was (?:zuerst|eher|fruher))|[ ,(]{0,3}(?:au premier|selon|lo que|o que|quel che|cio che)\b"
 )
 _DATA: Final = Pattern(
     r"(?:last|past|previous|letzten|derniers|dernieres|ultimos|ultimas|ultime|ultimi) *$"
@@ -27,19 +35,13 @@ _UNTIL: Final = frozenset(("jusqu a", "hasta", "ate", "fino a", "bis"))
 _CLOCK_WORDS: Final = frozenset(("las", "as", "alle", "la", "les", "a las"))
 
 
-class _Span(NamedTuple):
-    hours: float
-    first: int
-    last: int
-
-
 def read(document: Document, used: set[int]) -> list[Candidate]:
     """`max_hours` where a span is a limit; its tokens are added to `used`."""
     found: list[Candidate] = []
     tokens = document.tokens
     at = 0
     while at < len(tokens):
-        span = _span(tokens, at) if at not in used else None
+        span = timespans.read(tokens, at) if at not in used else None
         if span is None:
             at += 1
             continue
@@ -51,53 +53,20 @@ def read(document: Document, used: set[int]) -> list[Candidate]:
     return found
 
 
-def _span(tokens: Sequence[Token], at: int) -> _Span | None:
-    """`2h 30m`, `1.5 hours`, `an hour`, `1-2 hours` (its upper end), from a token on."""
-    hours, first, last = 0.0, at, at - 1
-    while last + 2 < len(tokens):
-        number, unit = tokens[last + 1], tokens[last + 2]
-        value = (
-            number.number.value
-            if number.number
-            else 1.0
-            if number.text in _ARTICLES and unit.concept in _HOURS
-            else None
-        )
-        if value is None:
-            break
-        factor = _HOURS.get(unit.concept) if unit.concept else None
-        if factor is None and hours and unit.text == "m":
-            factor = 1 / 60
-        if factor is None:
-            if not hours and _is_upper(tokens, last + 2):
-                last += 2
-                continue
-            break
-        hours, last = hours + value * factor, last + 2
-    if not hours:
-        return None
+def _is_second(tokens: Sequence[Token], at: int) -> bool:
+    """`max 500 steps or 2 hours`: the limit is said before the first of two."""
+    counted = tokens[max(0, at - 2) : at]
     if (
-        last + 1 < len(tokens)
-        and (rest := tokens[last + 1].number)
-        and rest.value < 60
-        and tokens[last].text == "h"
-        and tokens[last + 1].start == tokens[last].end
+        len(counted) < 2
+        or counted[0].number is None
+        or counted[1].concept not in (Concept.STEPS, Concept.EPOCHS)
     ):
-        hours, last = hours + rest.value / 60, last + 1
-    return _Span(hours, first, last)
+        return False
+    limits = (Concept.AT_MOST, Concept.LESS_THAN)
+    return any(t.concept in limits for t in tokens[max(0, at - 5) : at - 2])
 
 
-def _is_upper(tokens: Sequence[Token], at: int) -> bool:
-    """Whether `-` or `to` and a number with a unit follow."""
-    return (
-        at + 2 < len(tokens)
-        and tokens[at].text in ("-", "to", "bis", "a", "or", "o", "ou", "oder")
-        and tokens[at + 1].number is not None
-        and tokens[at + 2].concept in _HOURS
-    )
-
-
-def _is_limit(document: Document, span: _Span) -> bool:
+def _is_limit(document: Document, span: timespans.Span) -> bool:
     tokens = document.tokens
     left: list[Token] = []
     back = span.first - 1
@@ -120,6 +89,18 @@ def _is_limit(document: Document, span: _Span) -> bool:
     after = tokens[span.last + 1 : span.last + 2]
     if after and after[0].concept is Concept.AT_MOST:
         return True
-    if is_corrected_here(tokens, span.first):
+    is_second = bool(left) and left[0].concept is Concept.OR and _is_second(tokens, span.first - 1)
+    return (
+        is_corrected_here(tokens, span.first)
+        or is_second
+        or _is_ended(document, span, before.replace("'", " "))
+    )
+
+
+def _is_ended(document: Document, span: timespans.Span, before: str) -> bool:
+    """`stop after 2 hours`, `nach 2 Stunden abbrechen`, `... or 2 hours, whichever comes first`."""
+    tokens = document.tokens
+    behind = document.loose[tokens[span.last].end : tokens[span.last].end + 60]
+    if _FIRST_OF_TWO.match(behind) or (_AFTER.search(before) and _STOPPED.match(behind)):
         return True
-    return _CUE.search(before.replace("'", " ")) is not None and not is_negated(tokens, span.first)
+    return _CUE.search(before) is not None and not is_negated(tokens, span.first)

@@ -1,15 +1,13 @@
 """Numbers -> fields. A number belongs to a field only with a field word on one of its sides."""
 
-from collections.abc import Sequence
 from typing import Final
 
+from podtune.intake.words import derived
 from podtune.intake.words.asides import Asides
-from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.clauses import is_corrected_here
 from podtune.intake.words.document import Document
 from podtune.intake.words.lexicon import Concept
 from podtune.intake.words.patterns import Pattern
-from podtune.intake.words.tokens import Token
 
 _UNITS: Final = frozenset((Concept.EPOCHS, Concept.STEPS, Concept.WARMUP_STEPS))
 """Words that mostly follow their number."""
@@ -74,34 +72,18 @@ _FILLERS: Final = frozenset(
         "a",
     ]
 )
-_BETWEEN: Final = frozenset(
-    [
-        "个",
-        "k",
-        "%",
-        "x",
-        "full",
-        "complete",
-        "total",
-        "ganze",
-        "single",
-        "only",
-        "einzige",
-        "einzigen",
-        "seule",
-        "seul",
-        "sola",
-        "solo",
-        "unica",
-        "unico",
-        "so",
-    ]
-)
+_BETWEEN: Final = frozenset(["个", "k", "%", "x", "full", "complete", "total", "ganze", "single", "only", "einzige", "einzigen", "seule", "seul", "sola", "solo", "unica", "unico", "so", "more", "additional", "extra", "further", "weitere"])  # fmt: skip
 """What may stand between a number and its field word."""
 _MINUS: Final = frozenset(("minus", "-", "moins", "menos", "meno", "negative"))
 _EPOCHS_SHUFFLED: Final = frozenset(("".join(sorted("epochs")), "".join(sorted("epoch"))))
 """The letters of a word that is often mistyped."""
 _CUT: Final = Pattern(r"truncat|cut|sequen|shorten|kurz|tronqu|recort|taglia|trunca|long|lang|截")
+
+
+_PAST: Final = Pattern(
+    r"(?<!if )(?<!when )(?<!once )(?<!as )\b(?:we|i|they|he|she) (?:already |first |only |just )?(?:tried|used|did|ran|trained|took|went with|started with)\b(?![^.;]{0,40}\b(?:now|but|this time)\b)|\b(?:hatten wir|wir hatten|haben wir (?:zuletzt|letzt\w*|schon))\b|\b(?:nous avons|on a|j ai) (?:deja )?(?:essaye|fait|utilise|pris)\b|\b(?:probamos|hicimos|usamos|use|probe)\b(?=[^.;]{0,30}$)(?<!\buse)|\babbiamo (?:gia )?(?:provato|fatto|usato)\b|\b(?:tentamos|fizemos|testamos)\b"
+)
+_WHICH: Final = frozenset("哪下第每这上")
 
 
 class Reader(Asides):
@@ -129,9 +111,11 @@ class Reader(Asides):
                 or self._field(at)
                 or self.amount_of_rows(at)
                 or self._inherited(at)
+                or self._power_of_ten(at)
             ):
                 self.left_over.append(at)
-        self._multiples()
+        self.found += derived.multiples(self._tokens, self.found, self._taken)
+        self.found += derived.declined(self._tokens, self._taken)
 
     def _field(self, at: int) -> bool:
         right, right_at = self._right(at)
@@ -154,6 +138,16 @@ class Reader(Asides):
         if right is not None and not self._owns_next(right_at):
             return self._put(at, right, right_at)
         return False
+
+    def _power_of_ten(self, at: int) -> bool:
+        """A bare `2e-5` can only be a learning rate."""
+        token = self._tokens[at]
+        value = token.number.value if token.number else 0.0
+        is_rate = 1e-7 <= value <= 1e-2 and ("e-" in token.text or "^" in token.text)
+        if not is_rate or any(t.concept is Concept.RATE for t in self._tokens):
+            return False
+        self._add("learning_rate", value, token.start, token.end, at)
+        return True
 
     def _right(self, at: int) -> tuple[Concept | None, int]:
         """The field word behind a number, over `k`, `%` and `x`."""
@@ -178,7 +172,7 @@ class Reader(Asides):
             token = self._tokens[back]
             if token.concept in _UNITS | _NAMED:
                 return (None, -1) if back in self._taken else (token.concept, back)
-            if token.text == "a" and self._tokens[back + 1].text == "=":
+            if token.text == "a" and self._is_short_alpha(back):
                 return Concept.ALPHA, back
             if token.text in ("r", "x") and token.concept is None:
                 return None, -1
@@ -193,6 +187,14 @@ class Reader(Asides):
             if not skipped and token.text not in _FILLERS:
                 return None, -1
         return None, -1
+
+    def _is_short_alpha(self, at: int) -> bool:
+        """`a=32`, and `a32` where a rank is named too."""
+        after = self._tokens[at + 1]
+        is_glued = after.number is not None and after.start == self._tokens[at].end
+        return after.text == "=" or (
+            is_glued and any(t.concept is Concept.RANK for t in self._tokens)
+        )
 
     def _is_assigned(self, at: int, left_at: int) -> bool:
         """`epochs = 3`, `steps: 500`."""
@@ -221,9 +223,22 @@ class Reader(Asides):
             value /= 100
         if thousand:
             value *= 1024 if concept is Concept.LENGTH else 1000
-        first, last = min(at, where), max(at, where)
+        if self._is_past(at) or self._is_which(at, concept):
+            return True
+        first, last = min(at, where), max(self._unit_end(at), where)
         self._add(field, value, self._tokens[first].start, self._tokens[last].end, at)
         return True
+
+    def _is_past(self, at: int) -> bool:
+        """`we tried 5 epochs last month`: what was done is no wish."""
+        start, _ = self._document.clause(at)
+        before = self._document.loose[start : self._tokens[at].start]
+        return _PAST.search(before[-60:]) is not None
+
+    def _is_which(self, at: int, concept: Concept) -> bool:
+        """`哪一步`, `下一步`: one of many, no number of them."""
+        start = self._tokens[at].start
+        return concept in _UNITS and self._document.folded[start - 1 : start] in _WHICH
 
     def _power(self, at: int) -> float:
         """`five e minus six`: what the words after a number multiply it by."""
@@ -275,43 +290,3 @@ class Reader(Asides):
             and after[0].concept is Concept.RANK
             and after[0].start - self._tokens[at].end < 8
         )
-
-    def _multiples(self) -> None:
-        """`alpha twice the rank`: computed from the rank that was stated."""
-        ranks = [c.value for c in self.found if c.field == "lora_rank"]
-        rank = ranks[-1] if ranks else None
-        for at, token in enumerate(self._tokens):
-            if (
-                token.concept is not Concept.ALPHA
-                or at in self._taken
-                or not isinstance(rank, int | float)
-            ):
-                continue
-            factor, last = _factor(self._tokens, at)
-            if factor is not None:
-                value = rank * factor
-                self.found.append(
-                    Candidate(
-                        "lora_alpha",
-                        int(value) if value == int(value) else value,
-                        token.start,
-                        last,
-                    )
-                )
-
-
-def _factor(tokens: Sequence[Token], at: int) -> tuple[float | None, int]:
-    """How many times the rank, and where the words end."""
-    factor: float | None = None
-    for token in tokens[at + 1 : at + 6]:
-        if token.is_break:
-            break
-        if token.concept is Concept.TWICE:
-            factor = 2.0
-        elif token.concept is Concept.SAME_AS:
-            factor = 1.0
-        elif token.number is not None:
-            factor = token.number.value
-        elif token.concept is Concept.RANK:
-            return factor, token.end
-    return None, tokens[at].end

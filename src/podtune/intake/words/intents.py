@@ -3,39 +3,44 @@
 import re
 from typing import Final, NamedTuple
 
+from podtune.intake.words import inquiries
 from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.document import Document
 from podtune.intake.words.literals import Kind
 from podtune.intake.words.patterns import Pattern
 
 _TRAIN: Final = Pattern(
-    r"\b(?:re)?train(?!ing\b)\w*\b|\b(?:fine ?)?tun(?:e|es|ed)\b|\bfine ?tun\w+|\bfinetun\w+|\bteach\b|\badapt\b|\bdistil\w*|\b(?:make|build|create|give|want|need|produce)\b[^.;\n]{0,25}\b(?:bot|lora|adapter|assistant|model|classifier|chatbot|qlora)\b|\bour own (?:assistant|model|bot)\b|"
+    r"\b(?:re)?train(?!ing(?:s\w*)?\b)\w*\b|\b(?:fine ?)?tun(?:e|es|ed)\b|\bfine ?tun\w+|\bfinetun\w+|\bteach\b|\badapt\b|\bdistil\w*|\b(?:make|build|create|give|want|need|produce)\b[^.;\n]{0,25}\b(?:bot|lora|adapter|assistant|model|classifier|chatbot|qlora)\b|\bour own (?:assistant|model|bot)\b|"
     r"\btrainier\w*|\bfeinabstimm\w*|\bfeintun\w*|\banpassen\b|\bentraine\w*|\baffine[rz]?\b|\bajust[ea]\w*\b|\bentren\w+|\bafin\w+|\baddestr\w+|\baffina\w*|\btrein\w+|\brefine\b|微调|训练|ファインチューニング|学習させ"
 )
 _NOUN_ONLY: Final = Pattern(
-    r"\b(?:for|before|fit for|ready for|good for|suitable for|fur|zum|pour|para|per) (?:the |le |el |il |o |l |la |lo |das |die )?$"
+    r"\b(?:used|usable|enough|fit|suitable|ready|able|ok|okay|good) to $|\b(?:antes de|avant d|avant de|bevor|bevor wir|bevor ich|prima di|vor dem|before|before (?:we|i|you)|until (?:we|i)) $|\b(?:for|before|fit for|ready for|good for|suitable for|fur|zum|pour|para|per) (?:the |le |el |il |o |l |la |lo |das |die )?$"
 )
 _ESTIMATE: Final = Pattern(
-    r"\bhow much\b(?! (?:data|longer))[^.;\n]{0,60}|\bhow (?:expensive|pricey|long)\b[^.;\n]{0,20}\b(?:would|will|does|is|to|might|take)\b|\bwhat (?:would|will|does|s|is|might|could)\b[^.;\n]{0,50}\b(?:cost|price|charge|set me back|run me)\b|\b(?:cost|price) (?:estimate|quote|check)|\bestimat(?:e|ion)\b|\bquote\b(?! [a-z]+ from)|\bget (?:me )?a price\b|"
-    r"\bprice (?:for|of|to|out)\b|\bwhat s the (?:price|cost|damage)\b|\bdry run\b|\b(?:ballpark|rough) (?:figure|number|estimate|price|cost)\b|\b(?:only|just) (?:show|plan|tell|give)\b[^.;\n]{0,30}\b(?:plan|price|cost|costs|estimate|quote)\b|\bplan only\b|\bjust (?:a |the )?plan\b|\bshow me (?:the|a) plan\b|\bworth it\b|\b(?:which|what) (?:gpu|card|machine)s? (?:would|should|do|is|can|will)\b|\bwelche[ns]? (?:gpu|karte|grafikkarte)\b|\b(?:is|are|will|would|does)\b[^.;,\n]{0,12}\d[^.;,\n]{0,25}\benough\b|\breich(?:t|en)\b[^.;,\n]{0,12}\d|\b(?:basta|bastan|bastano|suffi(?:t|sent)|chegam?)\b[^.;,\n]{0,12}\d|"
+    r"\bhow much\b(?! (?:data|longer|v?ram|memory|context|disk|space|storage))[^.;\n]{0,60}|\bhow (?:expensive|pricey|long)\b[^.;\n]{0,20}\b(?:would|will|does|is|to|might|take)\b|\bwhat (?:would|will|does|s|is|might|could)\b[^.;\n]{0,50}\b(?:cost|price|charge|set me back|run me)\b|\b(?:cost|price) (?:estimate|quote|check)|\bestimat(?:e|ion)\b|\bquote\b(?! [a-z]+ from)|\bget (?:me )?a price\b|"
+    r"\bprice (?:for|of|to|out)\b|\bwhat s the (?:price|cost|damage)\b|\bdry run\b|\b(?:ballpark|rough) (?:figure|number|estimate|price|cost|idea|guess|sum)\b|(?<!in the )(?<!in that )\bballpark\b(?! (?:of )?[$€£]?\d)(?=[^.;\n]{0,3}(?:$|[.:;,?!\n]| for\b| on\b| please\b))|\b(?:only|just) (?:show|plan|tell|give)\b[^.;\n]{0,30}\b(?:plan|price|cost|costs|estimate|quote)\b|\bplan only\b|\bjust (?:a |the )?plan\b|\bshow me (?:the|a) plan\b|\bworth it\b|\b(?:which|what) (?:gpu|card|machine)s? (?:would|should|do(?! you (?:have|offer|support|know|sell|own|run))|is|can(?! you)|will)\b|\bwelche[ns]? (?:gpu|karte|grafikkarte)\b|\b(?:is|are|will|would|does)\b[^.;,\n]{0,12}\d[^.;,\n]{0,25}\benough\b|\breich(?:t|en)\b[^.;,\n]{0,12}\d|\b(?:basta|bastan|bastano|suffi(?:t|sent)|chegam?)\b[^.;,\n]{0,12}\d|"
     r"\b(?:was|wie ?viel|wieviel)\b[^.;\n]{0,30}\b(?:kostet|kosten|wurde)\b|\bkostenschatzung|\bkostenvoranschlag|\bschatze? (?:die )?kosten|\bcombien\b|\bquel (?:est|serait) le (?:prix|cout)|\bestime[rz]?\b|\bdevis\b|\bcuanto\b[^.;\n]{0,40}|\bque (?:costaria|precio)|\bestima(?:r|cion)?\b|\bpresupuestame|"
     r"\bquanto\b[^.;\n]{0,40}\b(?:cost\w*|cust\w*|sai|ficaria|verrebbe|viene|spend\w*)|\bstima\b|\bpreventivo\b|\bestimativa\b|\borcamento para\b(?! \d)|多少钱|费用是?多少|要花多少|估算|估价|报价|いくら|見積"
 )
 _STATUS: Final = Pattern(
-    r"\bstatus\b|\bprogress\b|\bwhat(?: s| is)? (?:happening|going on|up with)\b|\bhow (?:is|s|are) [^.;\n]{0,30}\b(?:going|doing|coming|progressing|job|run|training|fine ?tune)\b|\b(?:is|are|has|did)\b[^.;\n]{0,40}\b(?:done|finished|ready|complete\w*|running|still|started|crash\w*|fail\w*)\b|\bhow far\b|\beta\b|\bhow long (?:until|left|remaining|more)|\b(?:show|give|list|see|tail)\b[^.;\n]{0,20}\b(?:logs?|jobs|runs|loss curve)\b|\bwhen (?:will|does|is)\b[^.;\n]{0,30}\b(?:done|finish\w*|ready|complete\w*)\b|\b(?:is|are|has|have|did|does)\b[^.;\n]{0,40}\b(?:finish(?:ed)?|converged?|ended|through|over)\b|\bwhere (?:are we|do we stand)\b|\b(?:loss|state|speed) of (?:my|the|our)\b|\bcurrent (?:run|job|training)\b|\bany news\b|\bwhy\b[^.;\n]{0,30}\b(?:fail\w*|crash\w*|stop\w*|die\w*|slow)\b|\b(?:job|run|training)\b[^.;\n]{0,20}\b(?:failed|crashed|died|(?:is )?stuck)\b|\bwhere (?:is|are) (?:my|the) (?:job|run|training|adapter)|"
+    r"\bstatus\b|\bprogress\b|\bwhat(?: s| is)? (?:happening|going on|up with)\b|\bhow (?:is|s|are) [^.;\n]{0,30}\b(?:going|doing|coming|progressing|job|run|training|fine ?tune)\b|\b(?:is|are|has|did)\b[^.;\n]{0,40}\b(?:done|finished|ready|complete\w*|running|still|started|crash\w*|fail\w*)\b|\bhow far\b|\beta\b|\bhow long (?:until|left|remaining|more)|\b(?:show|give|list|see|tail)\b[^.;\n]{0,20}\b(?:logs?|jobs|runs|loss curve)\b|\bwhen (?:will|does|is)\b[^.;\n]{0,30}\b(?:done|finish\w*|ready|complete\w*)\b|\b(?:is|are|has|have|did|does)\b[^.;\n]{0,40}\b(?:finish(?:ed)?|converged?|ended|through|over)\b|\b(?:which|what|how many|any|all) (?:of my |my |our |the )?(?:jobs?|runs|trainings)\b(?! ?(?:should|would|could|do i|is best))|\bwhere (?:are we|do we stand)\b|\b(?:loss|state|speed) of (?:my|the|our)\b|\bcurrent (?:run|job|training)\b|\bany news\b|\bwhy\b[^.;\n]{0,30}\b(?:fail\w*|crash\w*|stop\w*|die\w*|slow)\b|\b(?:job|run|training)\b[^.;\n]{0,20}\b(?:failed|crashed|died|(?:is )?stuck)\b|\bwhere (?:is|are) (?:my|the) (?:job|run|training|adapter)|"
     r"\bwie (?:steht|weit|lauft|geht)\b|\bfortschritt\b|\bstand (?:der|des|von|vom)\b|\bou en est\b|\betat (?:du|de)\b|\bavancement\b|\bcomo va\b|\bestado (?:del|de)\b|\bprogreso\b|\ba che punto\b|\bstato (?:del|di)\b|\bcome (?:va|procede)\b|\bcomo (?:esta|anda|vai)\b|\bandamento\b|\b(?:ist|sind|hat|haben|lauft)\b[^.;\n]{0,40}\b(?:fertig|durch|beendet|abgeschlossen|gescheitert|fehlgeschlagen)\b|\best\b[^.;\n]{0,30}\b(?:termine|fini|acheve|pret|plante)e?\b|\b(?:ya|ha|esta)\b[^.;\n]{0,30}\b(?:termin(?:o|ado|ada)|acab(?:o|ado|ada)|list[oa]|fallado)\b|\b(?:e|ha|sta)\b[^.;\n]{0,30}\b(?:finit[oa]|terminat[oa]|pront[oa]|fallit[oa])\b|\b(?:ja|esta)\b[^.;\n]{0,30}\b(?:acabou|terminou|pront[oa]|falhou|concluid[oa])\b|进度|状态|进展|怎么样了|完成了吗|状況|進捗|終わりましたか|完了しましたか"
 )
 _STOP: Final = Pattern(
-    r"\b(?:stop|cancel|kill|abort|terminate|halt|shut down|end|interrupt|pull the plug on|stoppe?n?|stoppt|halte|haltet|anhalten|abbrechen|brich|beende\w*|breche|arrete[rz]?|annule[rz]?|interromp\w*|deten\w*|para(?:r|lo)?|cancela\w*|ferma\w*|annulla\w*|interrompi|pare|parar|cancele)\b|停止|取消|终止|中止|止めて|キャンセル"
+    r"\b(?:stop|cancel|kill|abort|terminate|halt|shut down|end|interrupt|pull the plug on|get rid of|shut|turn off|stopper|stoppare|switch off|take down|bring down|quit|finish off|put an end to|stoppe?n?|stoppt|halte|haltet|anhalten|abbrechen|brich|beende\w*|breche|arrete[rz]?|annule[rz]?|interromp\w*|deten\w*|para(?:r|lo)?|cancela\w*|ferma\w*|annulla\w*|interromp\w*|arresta\w*|blocca\w*|pare|parar|parem|cancele|encerr\w*|finaliza\w*|termina[r]?|stopp|mets fin|stoppez|coupe[rz]?|detene\w*|aborta\w*)\b|停止|停掉|停下|停了|关掉|结束|取消|终止|打断|中止|止めて|キャンセル"
 )
 _RUNNING: Final = Pattern(
-    r"\b(?:job|run|training|it|everything|pod|pods|that|this|lauf|laufe|laufende\w*|alles|tudo|todo|tout|tutto|auftrag|travail|entrainement|tache|trabajo|entrenamiento|tarea|addestramento|lavoro|processo|trabalho|treino|treinamento|fine ?tun\w+|all|gpu|instance)\b|任务|训练|ジョブ|学習|トレーニング|全部|すべて"
+    r"\b(?:jobs?|runs?|training|it|everything|pod|pods|that|this|lauf|laufe|laufende\w*|alles|tudo|todo|tout|tutto|auftrag|travail|entrainement|tache|trabajo|entrenamiento|tarea|addestramento|lavoro|processo|trabalho|treino|treinamento|fine ?tun\w+|all|gpu|instance)\b|任务|训练|ジョブ|学習|トレーニング|全部|すべて"
 )
+_WISHED: Final = Pattern(
+    r"\b(?:like|want|need|ask|asking|wish|have|time|please|tell|told|love|prefer) (?:you |us |it |the system |podtune )?to (?:please |just |now )?$"
+)
+"""`I would like you to stop it`: an order for all its `to`."""
 _LATER: Final = Pattern(
     r"\b(?:then|after\w*|if|when|once|and|unless|before|dann|wenn|puis|si|luego|cuando|poi|quando|se|depois|will|would|to|auto|the|no|early|at) (?:please |just )?$"
 )
 _CHECK: Final = Pattern(
-    r"\b(?:check|validate|inspect|verify|have a look|take a look|lint|examine|audit|look (?:at|over|through)|review|analy[sz]e|diagnose|prufe?n?|uberprufe?n?|kontrollier\w*|validier\w*|schau\w*|verifi\w+|controle[rz]?|valide[rz]?|examine[rz]?|analyse[rz]?|revis[ae]\w*|comprueb\w*|comprobar|valid[ae]\w*|controll[ai]\w*|verific[ah]\w*|analizz\w*|confir[ae]\w*|chec(?:a|ar|ou)|regarde[rz]?|jette[rz]? un oeil|mira(?:r|d)?|echa un vistazo|dai? un occhiata|guarda se|da uma olhada|olh[ae]r?)\b|检查|校验|验证一下|看看|確認|チェック"
+    r"\b(?:check|validate|inspect|verify|have a look|take a look|lint|examine|audit|look (?:at|over|through)|review|analy[sz]e|diagnose|prufe?n?|uberprufe?n?|kontrollier\w*|validier\w*|schau\w*|verifi\w+|controle[rz]?|valide[rz]?|examine[rz]?|analyse[rz]?|revis[ae]\w*|comprueb\w*|comprobar|valid[ae]\w*|controll[ai]\w*|verific[ah]\w*|analizz\w*|data doctor|sanity check|quality check|data check|confir[ae]\w*|chec(?:a|ar|ou)|regarde[rz]?|jette[rz]? un oeil|mira(?:r|d)?|echa un vistazo|dai? un occhiata|guarda se|da uma olhada|olh[ae]r?)\b|检查|校验|验证一下|看看|確認|チェック"
 )
 _FIT: Final = Pattern(
     r"\b(?:is|are)\b[^.;\n]{0,40}\b(?:ok|okay|valid|good enough|fit|usable|ready|clean|formatted|fine|well ?formed|in the right format|suitable)\b|\bgood (?:enough )?for training\b|\b(?:does|do|has|have)\b[^.;\n]{0,40}\b(?:problems?|errors?|issues?|mistakes|bad rows|broken rows|duplicates)\b|\bconvien\w+\b|\b(?:tiene|tienen|tem|ha) (?:algun |algum |alcun )?err\w+|\bany (?:errors|problems|issues|bad rows) in\b|\bwhat s wrong with\b|\bist\b[^.;\n]{0,40}\b(?:in ordnung|brauchbar|geeignet|ok)\b|\best (?:il|elle|ce que)\b[^.;\n]{0,40}\b(?:bon|valide|correct|ok)\b|\b(?:esta|estan|sirve\w*)\b[^.;\n]{0,40}\b(?:bien|bem|valido|correcto|correto|certo|em ordem|ok)\b|\bva bene per\b|\be valido\b|是否(?:可以|合格|有效)|能用吗|行吗"
@@ -68,7 +73,18 @@ KNOBS: Final = frozenset(
     ]
 )
 """Fields that only a training has."""
+_MODEL_PARTS: Final = frozenset(("base_model_family", "base_model_id"))
+"""What is also said of a run that is there: `how is the llama run going`."""
+_KINDS: Final = frozenset(("adapter", "method"))
+"""What a question of fact may be about: `what is LoRA?`."""
+_CHANGES: Final = Pattern(
+    r"\b(?:download|delete|remove|rename|publish|share|restart|re ?run|retry|re ?start|repeat|redo|export|upload|merge|deploy|copy|pause|pay|herunterladen|losche?n?|telecharge\w*|supprime\w*|descarga\w*|borra\w*|scarica\w*|elimina\w*|baixe|baixar|apague|train\w*|fine ?tun\w*|use|take|start)\b|下载|删除|重新"
+)
+"""What is done with a job's result, or begun anew: no question about it."""
 
+_BARE_ORDER: Final = Pattern(
+    r"(?:(?:please|ok|okay|so|now|just|yes|bitte|los|let s) ){0,3}(?:go|go ahead|go on|start|begin|run|run it|start it|do it|train|train it|launch|fang an|leg los|starte|vas y|lance|empieza|vai|comincia|parti|comeca|开始)(?: (?:please|now|then|bitte|jetzt))?[.! ]{0,4}"
+)
 _LONE_ID: Final = Pattern(
     r"(?<![\w\-])(?P<id>[a-z]{1,12}[\-_](?=[a-z0-9]{0,20}\d)[a-z0-9]{1,20})(?![\w\-])"
 )
@@ -94,19 +110,29 @@ def read(document: Document, stated: set[str], *, has_data: bool, has_model: boo
     text = document.loose
     trains = _has_order(document, _TRAIN)
     job = _job_id(document, is_about_jobs=not has_data)
-    knobs = bool(stated & KNOBS)
-    if _ESTIMATE.search(text) and not _is_condition(document):
+    knobs = stated & KNOBS
+    dials = knobs - _MODEL_PARTS
+    is_named = has_data and bool(document.literals)
+    is_known = job is not None and not (is_named or knobs or trains)
+    if _asks_price(document) and not (is_known and inquiries.is_about_a_begun_job(document)):
         return Intent("estimate", job)
-    if not (has_data or knobs) and _stops(document, job):
+    if not (is_named or dials) and _stops(document, job):
         return Intent("stop", job)
-    if _checks(document, has_data) and not knobs and (not trains or _DO_NOT.search(text)):
-        return Intent("check_data", job)
-    if (
-        not (has_data or knobs)
-        and _STATUS.search(text)
-        and (job or _RUNNING.search(text) or len(document.tokens) <= 3)
+    if (is_known and inquiries.asks_for_the_end(document)) or (
+        not dials and inquiries.begins_with_a_stop(document)
     ):
+        return Intent("stop", job)
+    is_held = inquiries.holds_off(document)
+    if _is_check(
+        document, dials, has_data=has_data, has_model=bool(knobs), is_held=is_held, trains=trains
+    ):
+        return Intent("check_data", job)
+    if not ((is_named if is_known else has_data) or dials) and _asks_state(document, job):
         return Intent("status", job)
+    if is_held and not trains and (has_model or knobs) and not _resumes(text):
+        return Intent("estimate", job)
+    if not (has_data or dials - _KINDS) and inquiries.asks_fact(document):
+        return Intent("other", job)
     if job is not None and _resumes(text):
         return Intent("train", job)
     about = (
@@ -129,16 +155,52 @@ def _has_order(document: Document, pattern: Pattern) -> bool:
     )
 
 
-def _is_condition(document: Document) -> bool:
-    """`tell me when ... how long`: nothing here; a price that is a limit is no question."""
+def _asks_price(document: Document) -> bool:
+    """Whether a price is asked for; one that is a limit, or is declined, is no question."""
     match = _ESTIMATE.search(document.loose)
-    return match is not None and document.is_negated(match.start())
+    if match is not None:
+        return not (
+            document.is_negated(match.start())
+            or inquiries.is_told_by_the_model(document, match.start())
+        )
+    return inquiries.asks_price(document)
+
+
+def _is_check(
+    document: Document,
+    dials: set[str],
+    *,
+    has_data: bool,
+    has_model: bool,
+    is_held: bool,
+    trains: bool,
+) -> bool:
+    """Whether data is to be looked at and nothing more; a model beside it may be what it is for."""
+    if dials or (trains and not is_held and not _DO_NOT.search(document.loose)):
+        return False
+    if has_model:
+        return has_data and inquiries.asks_fitness(document)
+    return _checks(document, has_data) or (has_data and inquiries.asks_fitness(document))
+
+
+def _asks_state(document: Document, job: Candidate | None) -> bool:
+    """Whether news of a job is asked for; a job that is named and not gone on from is asked about."""
+    text = document.loose
+    if job and _asks_price(document):
+        return True
+    if _STATUS.search(text) and (job or _RUNNING.search(text) or len(document.tokens) <= 3):
+        return True
+    if job is None:
+        return inquiries.asks_state(document)
+    return not (_resumes(text) or _CHANGES.search(text))
 
 
 def _stops(document: Document, job: Candidate | None) -> bool:
     for match in _STOP.finditer(document.loose):
-        before = document.loose[max(0, match.start() - 16) : match.start()]
-        if document.is_negated(match.start()) or _LATER.search(before):
+        before = document.loose[max(0, match.start() - 30) : match.start()]
+        if document.is_negated(match.start()) or (
+            _LATER.search(before) and not (job and _WISHED.search(before))
+        ):
             continue
         if (
             job is not None
@@ -184,7 +246,9 @@ def _job_id(document: Document, *, is_about_jobs: bool) -> Candidate | None:
 
 
 def _is_fragment(document: Document) -> bool:
-    """A few words with a number: meant for us, though nobody can tell what."""
+    """A few words with a number, or a bare `go`: meant for us, though nobody can tell what."""
+    if _BARE_ORDER.fullmatch(document.loose.strip()):
+        return True
     if len(document.tokens) > 6 or any(u.kind is Kind.QUOTED for u in document.literals):
         return False
     return any(t.number is not None for t in document.tokens)

@@ -96,14 +96,14 @@ PHRASES: Final[Mapping[Concept, str]] = {
     Concept.AT_MOST: "at most|at the most|max|maximum|maximal|maximale|maxi|upper limit|up to|no more than|not more than|no longer than|not longer than|not over|not above|not exceed|never exceed|must not exceed|"
     "not to exceed|do not exceed|don t exceed|capped at|cap of|cap at|cap it at|cap|cap is|limit of|limit|limit is|limited to|limit it to|hard limit|hard cap|ceiling|ceiling of|tops|within|stay under|keep under|keep it under|below|"
     "hochstens|hoechstens|maximal|nicht mehr als|nicht langer als|nicht laenger als|nicht uber|bis zu|obergrenze|obergrenze von|limit von|"
-    "au maximum|au plus|maximum de|pas plus de|pas plus que|jusqu a|plafond|plafond de|limite|limite de|limite a|sans depasser|ne pas depasser|ne depasse pas|"
+    "au maximum|au plus|maximum de|pas plus de|pas plus d|pas plus que|jusqu a|plafond|plafond de|limite|limite de|limite a|sans depasser|ne pas depasser|ne depasse pas|"
     "como maximo|maximo|maxima|a lo sumo|no mas de|hasta|tope|tope de|limite maximo|sin pasar de|sin superar|que no pase de|que no supere|"
     "al massimo|massimo|massima|non piu di|non oltre|fino a|tetto|tetto di|tetto massimo|limite di|senza superare|"
     "no maximo|maximo de|nao mais que|nao mais de|nao mais do que|ate|teto|teto de|sem passar de|sem ultrapassar|"
-    "以内|以下|不超过|不要超过|最多|上限|之内|まで|最大",
+    "not a cent more|and not a cent more|not a penny more|and no more|以内|以下|不超过|不要超过|最多|上限|之内|まで|最大",
     Concept.LESS_THAN: "less than|under|fewer than|cheaper than|weniger als|unter|unterhalb von|moins de|moins que|en dessous de|sous|menos de|menos que|por debajo de|bajo|"
     "meno di|sotto|sotto i|sotto gli|abaixo de|menos do que|少于|低于|未満",
-    Concept.MORE_THAN: "more than|over|above|exceed|exceeds|exceeding|longer than|beyond|mehr als|langer als|uber|plus de|depasser|mas de|superar|pasar de|piu di|oltre|superare|mais de|mais que|mais do que|passar de|ultrapassar|超过",
+    Concept.MORE_THAN: "more than|over|above|exceed|exceeds|exceeding|longer than|beyond|mehr als|langer als|uber|plus de|plus d|depasser|mas de|superar|pasar de|piu di|oltre|superare|mais de|mais que|mais do que|passar de|ultrapassar|超过",
     Concept.AT_LEAST: "at least|minimum|min|no less than|not less than|or more|or better|mindestens|wenigstens|au moins|minimum de|al menos|por lo menos|como minimo|minimo|almeno|pelo menos|no minimo|ao menos|至少|以上",
     Concept.ABOUT: "about|roughly|around|approximately|approx|circa|ca|more or less|give or take|or so|ish|somewhere around|in the region of|ballpark|~|rund|etwa|ungefahr|ungefaehr|zirka|"
     "environ|a peu pres|autour de|dans les|aproximadamente|alrededor de|unos|unas|mas o menos|cerca de|approssimativamente|piu o meno|intorno a|intorno ai|sui|"
@@ -111,7 +111,7 @@ PHRASES: Final[Mapping[Concept, str]] = {
     Concept.EACH: "each|apiece|per gpu|per card|a piece|per machine|pro karte|pro gpu|je karte|jeweils|chacun|chacune|par gpu|par carte|cada una|cada uno|por gpu|ciascuna|ciascuno|l una|per scheda|每张|每卡|每块",
     Concept.PER: "per|pro|par|por|je|/|每",
     Concept.BUDGET: "budget|budgets|my budget|budget is|price limit|cost limit|spending limit|spend limit|cost cap|money|kostenlimit|budgetlimit|kosten|kostenrahmen|presupuesto|presupuesto maximo|orcamento|orcamento maximo|preventivo|预算|予算",
-    Concept.SPEND: "spend|spending|pay|cost|costs|costing|price|afford|i have|i ve got|i ve|we have|we ve got|got|for|willing to pay|can spend|ausgeben|bezahlen|kosten|ich habe|fur|depenser|payer|j ai|pour|"
+    Concept.SPEND: "spend|spending|pay|cost|costs|costing|price|afford|i have|i ve got|i ve|we have|we ve got|got|for|willing to pay|can spend|allows|available|set aside|wallet|ausgeben|bezahlen|kosten|ich habe|fur|depenser|payer|j ai|pour|"
     "coute|couter|gastar|gasta|gastes|pagar|tengo|por|para|cueste|spendere|spendi|pagare|ho|costare|con|gaste|tenho|custar|花|花费|付|以",
     Concept.HOUR: "h|hr|hrs|hour|hours|hourly|stunde|stunden|std|heure|heures|hora|horas|ora|ore|小时|个小时|時間|钟头",
     Concept.MINUTE: "min|mins|minute|minutes|minuten|minuto|minutos|minuti|分钟|分|分間",
@@ -132,7 +132,7 @@ PHRASES: Final[Mapping[Concept, str]] = {
     Concept.SAME_AS: "same as|same as the|equal to|equal to the|equals|gleich|gleich dem|egal au|igual a|igual al|uguale a|uguale al|igual ao",
     Concept.CHANGE: "from|change|raise|lower|increase|von|de|da",
     Concept.NOTHING: "no rush|no hurry|no problem|no worries|no need|no later than|not only|not sure|no idea|no matter|kein problem|keine eile|pas de souci|pas de probleme|pas de panique|sin prisa|sin problema|senza fretta|nessun problema|sem pressa|sem problema|"
-    "not later than|don t worry|whether or not|ob oder nicht|why not|if not|batch job|batch mode|rank them|rank the|good at|less than perfect|step by step|steps to|next steps|no big deal|por favor",
+    "not later than|don t worry|whether or not|ob oder nicht|why not|if not|batch job|batch mode|rank them|rank the|good at|less than perfect|step by step|steps to|next steps|no big deal|por favor|能不能|可不可以|是不是|要不要|好不好|对不对|会不会|行不行",
 }  # fmt: skip
 
 _NEGATIONS: Final[Mapping[str, str]] = {

@@ -60,6 +60,7 @@ _PATTERNS: Final = (
     (Kind.FILE, r"(?<![\w/.*\-@])" + _NAME + r"{0,120}(?:/" + _NAME + r"{1,120}){0,12}\.(?:" + SUFFIXES + r")(?:\.(?:gz|zst|bz2|xz|zip))?(?![\w/\-*])"),
     (Kind.GLOB, r"(?<![\w/.\-*])[\w.\-*?]{0,80}(?:/[\w.\-*?]{1,80}){0,8}\*[\w.\-*?/]{0,80}"),
     (Kind.FOLDER, r"(?<![\w/.\-@])[\w.\-]{1,80}(?:/[\w.\-]{1,80}){0,8}/(?![\w/])"),
+    (Kind.FOLDER, r"(?<![\w/.\-@])[\w.\-]{1,80}(?:/[\w.\-]{1,80}){1,8}/(?:checkpoint|ckpt|step|epoch)[\-_]?\d{1,9}(?![\w/.\-])"),
     (Kind.PAIR, r"(?<![\w/.\-@])[a-z][\w\-]{0,60}(?:\.[\w\-]{1,40})?/[\w][\w\-]{0,90}(?:\.[\w\-]{1,60}){0,5}(?::[\w.\-]{1,40})?(?![\w/])"),
 )  # fmt: skip
 _COMPILED: Final = tuple((kind, Pattern(p, re.IGNORECASE)) for kind, p in _PATTERNS)

@@ -46,57 +46,15 @@ _RAISED: Final = Pattern(
 
 
 _PAYING: Final = (Concept.SPEND, Concept.BUDGET)
-_BEGIN: Final = frozenset(
-    [
-        "start",
-        "run",
-        "begin",
-        "train",
-        "launch",
-        "proceed",
-        "starten",
-        "anfangen",
-        "lancer",
-        "demarrer",
-        "empezar",
-        "iniciar",
-        "iniziare",
-        "avviare",
-        "comecar",
-    ]
-)
+_BEGIN: Final = frozenset(["start", "run", "begin", "train", "launch", "proceed", "starten", "anfangen", "lancer", "demarrer", "empezar", "iniciar", "iniziare", "avviare", "comecar"])  # fmt: skip
 """What is not to be done where it would cost more."""
-_GOODS: Final = frozenset(
-    [
-        "orders",
-        "order",
-        "purchases",
-        "purchase",
-        "invoices",
-        "transactions",
-        "refunds",
-        "products",
-        "claims",
-        "payments",
-        "sales",
-        "items",
-        "bestellungen",
-        "rechnungen",
-        "commandes",
-        "factures",
-        "pedidos",
-        "facturas",
-        "ordini",
-        "fatture",
-        "compras",
-    ]
-)
+_GOODS: Final = frozenset(["orders", "order", "purchases", "purchase", "invoices", "transactions", "refunds", "products", "claims", "payments", "sales", "items", "bestellungen", "rechnungen", "commandes", "factures", "pedidos", "facturas", "ordini", "fatture", "compras"])  # fmt: skip
 
 
 _VAGUE: Final = Pattern(
-    r"\b(?:(?:a )?(?:few|couple(?: of)?|handful of|some) (?:dollars|bucks|euros?|quid|pounds)|some money|unlimited|money is no (?:object|issue)|no (?:budget|spending|cost|price) (?:limit|cap|constraints?)|"
+    r"\b(?:(?:a )?(?:few|couple(?: of)?|handful of|some) (?:dollars|bucks|euros?|quid|pounds)|some money|tenner|fiver|unlimited|money is no (?:object|issue)|no (?:budget|spending|cost|price) (?:limit|cap|constraints?)|"
     r"(?:budget|cost|spending|price) (?:limit|cap|ceiling) ?[:=]? ?(?:is )?(?:none|off|unlimited|infinite)|(?:remove|lift|drop|disable|ignore|bypass|override|raise|increase) (?:the |my |our |any )?(?:budget|cost|spending|price) (?:cap|limit|ceiling)|no limit on (?:cost|spend\w*|budget|money)|whatever it (?:costs|takes)|(?:price|cost|money) (?:doesn t|does not|isn t|is not|is irrelevant|no)(?: matter| an? (?:object|issue|problem))?|"
-    r"spare no expense|(?:small|tight|limited|low|modest|tiny|reasonable|big|huge|decent) budget|(?:budget is|budget s) (?:small|tight|limited|low|flexible|open)|pocket (?:money|change)|not (?:too )?(?:much|expensive)|don t spend (?:too )?much|not break the bank|"
+    r"spare no expense|(?:small|tight|limited|low|modest|tiny|reasonable|big|huge|decent) budget|(?:budget is|budget s) (?:(?:very|quite|rather|pretty|really|a bit) )?(?:small|tight|limited|low|tiny|modest|little|flexible|open|big|huge|unclear)|pocket (?:money|change)|not (?:too )?(?:much|expensive)|don t spend (?:too )?much|not break the bank|"
     r"ein paar (?:euro|dollar|franken)|geld spielt keine rolle|egal was es kostet|kleines budget|nicht (?:zu )?(?:viel|teuer)|quelques (?:euros|dollars)|peu importe le (?:prix|cout)|petit budget|"
     r"unos (?:pocos|cuantos) (?:euros|dolares|pesos)|el dinero no (?:es|importa)|cueste lo que cueste|presupuesto (?:ajustado|limitado|pequeno)|qualche (?:euro|dollaro)|costi quel che costi|senza badare a spese|budget limitato|"
     r"alguns (?:euros|reais|dolares)|dinheiro nao e problema|custe o que custar|orcamento (?:apertado|limitado|pequeno))\b|钱不是问题|不差钱|预算不限|不限预算|几块钱|几十块|几美元"

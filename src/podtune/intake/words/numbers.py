@@ -119,42 +119,20 @@ HALVES: Final = frozenset(
         "meio",
     ]
 )
+PARTS: Final = {
+    word: 1 / below
+    for below, words in {
+        3: "third drittel tiers tercio terzo terco", 4: "quarter viertel quart cuarto quarto", 5: "fifth funftel cinquieme quinto",
+        8: "eighth achtel", 10: "tenth zehntel dixieme decimo",
+    }.items()
+    for word in words.split()
+}  # fmt: skip
+"""`a tenth of the rows`: parts of a whole, behind an article."""
+OF_A_WHOLE: Final = frozenset(["of", "von", "der", "des", "vom", "davon", "zur", "fur", "de", "du", "des", "d", "di", "del", "dei", "delle", "della", "dell", "da", "do", "dos", "das", "for", "as", "aside", "away", "held", "goes", "go", "para", "pour", "per"])  # fmt: skip
 MIXED: Final = {"anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5}
 """Words that are a number and a half at once."""
 
-_AMBIGUOUS: Final = frozenset(
-    [
-        "once",
-        "elf",
-        "due",
-        "sei",
-        "cent",
-        "cents",
-        "cem",
-        "cien",
-        "mil",
-        "mille",
-        "mila",
-        "six",
-        "dix",
-        "sept",
-        "un",
-        "une",
-        "una",
-        "uno",
-        "um",
-        "uma",
-        "ein",
-        "eine",
-        "einen",
-        "einem",
-        "einer",
-        "eins",
-        "a",
-        "an",
-        "million",
-    ]
-)
+_AMBIGUOUS: Final = frozenset(["once", "elf", "due", "sei", "cent", "cents", "cem", "cien", "mil", "mille", "mila", "six", "dix", "sept", "un", "une", "una", "uno", "um", "uma", "ein", "eine", "einen", "einem", "einer", "eins", "a", "an", "million"])  # fmt: skip
 """Number words that are other words, or other numbers, in another of the languages."""
 
 _AND: Final = frozenset(("and", "und", "et", "y", "e"))

@@ -1,9 +1,10 @@
-"""What becomes of the adapter: who may see it, its name, where it goes, in which forms, who is told."""
+"""What becomes of the adapter: its name, where it goes, in which forms, who is told."""
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from podtune.intake.words import visibility
 from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.document import Document
 from podtune.intake.words.literals import HEAD, Kind, Literal
@@ -11,32 +12,6 @@ from podtune.intake.words.patterns import Pattern
 from podtune.intake.words.secrets import MASK
 from podtune.intake.words.sources import Role, Use
 
-_THINGS: Final = r"(?:data\w*|tickets?|chats?|files?|messages?|emails?|notes?|conversations?|documents?|docs?|corpus|records?|logs?|info\w*|keys?|details|customer\w*|support|slack|zendesk|folder|bucket|channel|daten\w*|donnees|datos|dati|dados|gesprache|nachrichten|mensajes|messages|messaggi|ip|network|address\w*|test|school|sector|company|benchmark\w*|domain|figures|cloud|link|api|endpoint|holiday)"
-_PRIVATE: Final = Pattern(
-    rf"\b(?:private|privately|privat|prive|privee|privado|privada|privato|privata|confidential|vertraulich)\b(?! {_THINGS}\b)(?! \ue001)|\bnot public(?:ly)?\b|私有|私密|不公开|保密|非公開"
-)
-_PUBLIC: Final = Pattern(
-    rf"\b(?:public|publicly|offentlich\w*|publique|publiquement|publico|publica(?:mente)?|publicamente|pubblico|pubblica(?:mente)?)\b(?! {_THINGS}\b)(?! \ue001)|\bopen ?source (?:it|the (?:model|adapter|result|weights))|(?<![不非])公[开開]"
-)
-_OWN: Final = Pattern(
-    r"\b(?:my|our|the|these|some|a|his|her|their|meine\w?|unsere\w?|mes|nos|mis|nuestr\w+|miei|nostr\w+|meus|minhas|noss\w+) $"
-)
-_IS_INPUT: Final = Pattern(
-    r"\b(?:repo|repository|site|website|faq|docs|data|dataset|wiki|page|forum)s? (?:is|are|was) $"
-)
-_EITHER: Final = Pattern(r" or (?:public|private)\b")
-_EITHER_BEFORE: Final = Pattern(r"\b(?:public|private) or $")
-"""Whoever leaves it open states nothing."""
-_MADE: Final = Pattern(r"^ ?(?:model\w*|adapter\w*|output|lora|result\w*|weights|hub|bot|upload)\b")
-_PERMITTED: Final = Pattern(
-    r"^[^,.;\n]{0,20}\b(?:ok|okay|fine|allowed|possible|no problem|acceptable|would be (?:ok|fine)|works|ginge|in ordnung|moglich|erlaubt|d accord|possible|permitido|vale|va bene|tudo bem|pode ser)\b|^[^,.;\n]{0,10}可以"
-)
-_PUBLISH: Final = Pattern(
-    r"\b(?:publish\w*|open ?sourc\w*|release|veroffentlich\w*|publie[rz]?|publica[r]?|pubblica\w*|publique|share (?:it|the (?:model|adapter)))\b|发布"
-)
-_UNPUBLISHED: Final = Pattern(
-    r"\b(?:nothing|not|never|don t|ne|nicht|nichts|niemals|rien|jamais|nada|nunca|niente|mai|nao|non|no)\b[^.;,\n]{0,30}\b(?:publish(?:ed)?|veroffentlich\w*|publie[rzs]?|publique[nsz]?|publicad[oa]s?|publicar|pubblicat[oaie]|pubblicare|pubblicar\w*)\b"
-)
 _HUB: Final = Pattern(
     r"\b(?:publish|push|upload|save|share|put|release|deliver|store|veroffentlich\w*|lade|publie\w*|envoie|pousse|publica\w*|sube\w*|carica\w*|pubblica\w*|publique|envie|suba)\b[^.;\n]{0,60}\b(?:hugging ?face|hf|(?:the )?hub)\b|上传到 ?(?:hugging ?face|hf)|发布到 ?(?:hugging ?face|hf)"
 )
@@ -52,30 +27,7 @@ _NAME: Final = Pattern(
 _CJK_NAME: Final = Pattern(r"(?:命名为|保存为|起名为|叫做|取名)[ :]{0,2}")
 _WORD: Final = Pattern(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,95}(?=$|[\s,;!?)\"']|\.(?:\s|$))")
 _NAME_OK: Final = Pattern(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,95}(?:/[A-Za-z0-9][A-Za-z0-9._\-]{0,95})?")
-_NO_NAME: Final = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "my",
-        "our",
-        "public",
-        "private",
-        "gguf",
-        "merged",
-        "is",
-        "it",
-        "soon",
-        "soon.",
-        "adapter",
-        "lora",
-        "safetensors",
-        "json",
-        "csv",
-        "usual",
-        "possible",
-    ]
-)
+_NO_NAME: Final = frozenset(["a", "an", "the", "my", "our", "public", "private", "gguf", "merged", "is", "it", "soon", "soon.", "adapter", "lora", "safetensors", "json", "csv", "usual", "possible"])  # fmt: skip
 _STORES: Final = {"s3": "s3", "supabase": "supabase", "hf": "huggingface"}
 _MERGED: Final = Pattern(
     r"\bmerg(?:e|ed|ing)\b(?: (?:it|the (?:adapter|lora|weights|result)|them|this))?(?: (?:back|in))?(?: (?:in)?to| with)?(?: (?:the|its))? ?(?:base|model|weights|adapter|lora|checkpoint|fp16|16 ?bit|version)?|\bfusionne\w*|\bfusiona\w*|\bzusammenfuhr\w*|\bverschmelz\w*|\bfondi\w*|\bunisci\w*|\bmescl\w+|合并"
@@ -87,6 +39,8 @@ _GGUF: Final = Pattern(
     r"\bgguf\b(?:[ :,(]{0,3}(?:in |as |at |format |quant\w* ?)?(?P<q>i?q\d(?: [0-9a-z]{1,2}){0,3}|f16|bf16|f32)\b)?"
 )
 _QUANT: Final = Pattern(r"\b(?P<q>i?q[2-8](?: [0k01](?: [sml])?)) ?gguf\b")
+_BARE_QUANT: Final = Pattern(r"\b(?P<q>i?q[2-8]_(?:k(?:_(?:xs|xl|s|m|l))?|[01]|xxs|xs|nl))\b")
+"""Only GGUF names its forms so."""
 _FORMS: Final = (
     ("onnx", r"\bonnx\b"),
     ("mlx", r"\bmlx\b"),
@@ -106,7 +60,7 @@ class Outputs(NamedTuple):
 
 def read(document: Document, used: Sequence[Use]) -> Outputs:
     """Everything a text says of what comes out."""
-    seen, is_publishing = _visibility(document)
+    seen = visibility.read(document)
     named, bad = _names(document, used)
     places = [
         Candidate("output_dest", place, m.start(), m.end())
@@ -122,39 +76,7 @@ def read(document: Document, used: Sequence[Use]) -> Outputs:
         for u in used if u.role is Role.CALLBACK and MASK not in u.literal.value
     ]  # fmt: skip
     exports = list(_exports(document))
-    return Outputs([*seen, *named, *places, *told, *exports], is_publishing, bad)
-
-
-def _visibility(document: Document) -> tuple[list[Candidate], bool]:
-    """Of the output only: `my private data set` speaks of the input."""
-    found: list[Candidate] = []
-    is_publishing = any(
-        not document.is_negated(m.start()) for m in _PUBLISH.finditer(document.loose)
-    )
-    for match in _UNPUBLISHED.finditer(document.loose):
-        found.append(Candidate("visibility", "private", match.start(), match.end()))
-        is_publishing = False
-    for value, pattern in (("private", _PRIVATE), ("public", _PUBLIC)):
-        for match in pattern.finditer(document.loose):
-            before, after = (
-                document.loose[: match.start()][-24:],
-                document.loose[match.end() : match.end() + 40],
-            )
-            if (_OWN.search(before) and not _MADE.match(after)) or _IS_INPUT.search(before):
-                continue
-            if _EITHER.match(after) or _EITHER_BEFORE.search(before):
-                continue
-            if value == "public" and _PERMITTED.match(after):
-                is_publishing = True
-                continue
-            stated = value
-            if not match[0].startswith("not") and document.is_negated(match.start()):
-                stated = {"public": "private"}.get(value, "")
-            if stated == "public":
-                is_publishing = True
-            if stated:
-                found.append(Candidate("visibility", stated, match.start(), match.end()))
-    return found, is_publishing
+    return Outputs([*seen.candidates, *named, *places, *told, *exports], seen.is_publishing, bad)
 
 
 def _names(document: Document, used: Sequence[Use]) -> tuple[list[Candidate], set[str]]:
@@ -206,6 +128,9 @@ def _exports(document: Document) -> Iterator[Candidate]:
         if not document.is_negated(match.start()):
             quant = match["q"]
             forms.append((match.start(), f"gguf:{quant.replace(' ', '_')}" if quant else "gguf"))
+    for match in _BARE_QUANT.finditer(document.folded):
+        if not document.is_negated(match.start()):
+            forms.append((match.start(), f"gguf:{match['q']}"))
     for form, words in _FORMS:
         forms += [
             (m.start(), form)

@@ -15,6 +15,7 @@ from podtune.intake.words import (
     cards,
     choices,
     columns,
+    datasets,
     deadlines,
     durations,
     hostile,
@@ -151,7 +152,7 @@ def _read(
     numbers.read()
     chosen = _model(document, models, used)
     gpus = choices.gpus(document, found_cards)
-    data, how = sources.data(document, used)
+    data, how = datasets.read(document, used)
     made = outputs.read(document, used)
     moments = deadlines.read(document)
     spans = [s for s in spans if not any(m.start < s.end and s.start < m.end for m in moments)]
@@ -167,7 +168,8 @@ def _read(
     )
     fields["intent"] = intent.value
     _by_intent(fields, intent)
-    is_bare = intent.value == "train" and not set(fields) - _KNOBLESS and bool(numbers.left_over)
+    says_little = bool(numbers.left_over) or len(document.tokens) <= 2
+    is_bare = intent.value == "train" and not set(fields) - _KNOBLESS and says_little
     found = questions.Found(
         how, chosen.is_open, chosen.is_foreign, chosen.model is not None and chosen.model.is_guess,
         budget.is_unusable or _is_bare_limit(document, numbers.left_over), gpus.is_open, made.is_publishing, is_bare or not document.text.strip(),

@@ -1,4 +1,4 @@
-"""What each literal is for, and where the training data is, by the words around it."""
+"""What each literal is for, by the words around it."""
 
 import re
 from collections.abc import Sequence
@@ -6,12 +6,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from podtune.intake.words import names
-from podtune.intake.words.candidates import Candidate
-from podtune.intake.words.clauses import is_corrected_here
 from podtune.intake.words.document import Document
 from podtune.intake.words.literals import SUFFIXES, Kind, Literal
 from podtune.intake.words.patterns import Pattern
-from podtune.intake.words.secrets import MASK
 
 
 class Role(StrEnum):
@@ -52,11 +49,19 @@ _CUES: Final = (
 _ANY_CUE: Final = Pattern(
     "|".join(f"(?P<{role}>(?<![a-z])(?:{words})(?![a-z]))" for role, words in _CUES)
 )
+_TO_VALIDATE: Final = Pattern(
+    r"\b(?:validate|test|verify|validiere?n?|teste?n?|valide[rz]?|valida|validar|convalida|teste)\b(?: (?:the|my|our|this|that|whether|if|ob|die|meine|datei|le|mon|fichier|el|mi|archivo|il|mio|o|meu|arquivo|file|data|dataset|set)){0,4} $"
+)
+_REPOSITORY: Final = Pattern(
+    r"\b(?:repo|repository|depot|repositorio|deposito)(?: is| named| called| name)?[ :=]{1,3}$"
+)
+_ROWS_KINDS: Final = (Kind.FILE, Kind.GLOB, Kind.URL, Kind.STORE)
+"""Beside a file of rows a repository is where the result goes."""
 _AS_NAME: Final = Pattern(r"(?:\bas|\bals|\bcomme|\bcomo|\bcome|作为|为) $")
 _BEGINS: Final = Pattern(r"\b(?:start(?:ing)? from|on top of) $")
 """What is also said of a base model; a maker of base models there is no adapter's owner."""
 _DELIVERED: Final = Pattern(
-    r"\b(?:publi\w*|release|push|upload|share)\b|\b(?P<hub>privat\w*|prive|offentlich|hugging ?face|hub|hf)\b"
+    r"\b(?:publi\w*|release|push|upload|share|save|store|write|export|deliver|put|place|copy|drop|send|speicher\w*|leg\w*|enregistr\w*|sauvegard\w*|guard\w*|salv\w*)\b|\b(?P<hub>privat\w*|prive|offentlich|hugging ?face|hub|hf)\b"
 )
 _TAKEN_UP: Final = Pattern(
     r"\b(?:resum\w*|continu\w*|from|on top of|weiter\w*|fortsetz\w*|repren\w*|retom\w*|riprend\w*|previous|earlier)\b"
@@ -68,55 +73,7 @@ _ROWS_END: Final = Pattern(
     r"\.(?:jsonl|ndjson|csv|tsv|parquet|arrow|xlsx?|txt|md|html?|mbox)(?:\.(?:gz|zst|bz2|xz|zip))?$"
 )
 """Ends of files that hold rows, never a checkpoint."""
-_ORGANISATIONS: Final = frozenset(
-    [
-        "meta-llama",
-        "mistralai",
-        "qwen",
-        "google",
-        "microsoft",
-        "huggingfacetb",
-        "deepseek-ai",
-        "ibm-granite",
-        "unsloth",
-        "allenai",
-        "tiiuae",
-        "openai",
-        "nousresearch",
-        "01-ai",
-        "zai-org",
-        "thudm",
-        "bigcode",
-        "nvidia",
-        "bigscience",
-        "eleutherai",
-        "stabilityai",
-        "tinyllama",
-        "facebook",
-        "openai-community",
-        "moonshotai",
-        "minimaxai",
-        "internlm",
-        "baichuan-inc",
-        "lgai-exaone",
-        "cohereforai",
-        "coherelabs",
-        "ai21labs",
-        "upstage",
-        "mosaicml",
-        "databricks",
-        "lmsys",
-        "huggingfaceh4",
-        "teknium",
-        "swiss-ai",
-        "utter-project",
-        "speakleash",
-        "liquidai",
-    ]
-)
-_KINDS: Final = {
-    Kind.FILE: "file", Kind.FOLDER: "dir", Kind.GLOB: "glob", Kind.URL: "url", Kind.HOST: "url", Kind.STORE: "object_store", Kind.PAIR: "hub",
-}  # fmt: skip
+_ORGANISATIONS: Final = frozenset(["meta-llama", "mistralai", "qwen", "google", "microsoft", "huggingfacetb", "deepseek-ai", "ibm-granite", "unsloth", "allenai", "tiiuae", "openai", "nousresearch", "01-ai", "zai-org", "thudm", "bigcode", "nvidia", "bigscience", "eleutherai", "stabilityai", "tinyllama", "facebook", "openai-community", "moonshotai", "minimaxai", "internlm", "baichuan-inc", "lgai-exaone", "cohereforai", "coherelabs", "ai21labs", "upstage", "mosaicml", "databricks", "lmsys", "huggingfaceh4", "teknium", "swiss-ai", "utter-project", "speakleash", "liquidai"])  # fmt: skip
 _SAID_DATA: Final = Pattern(
     r"[ (]{0,3}(?:hf |hub |hugging ?face )?(?:data ?set|data|daten|jeu de donnees|datos|dati|dados)\b"
 )
@@ -131,7 +88,18 @@ def uses(document: Document) -> list[Use]:
     found: list[Use] = []
     for literal in document.literals:
         found.append(Use(literal, _role(document, literal, found)))
-    return found
+    return _without_a_verb(document, found)
+
+
+def _without_a_verb(document: Document, found: list[Use]) -> list[Use]:
+    """`validate rows.csv`, and no other data: an order to look at it, no second file."""
+    evals = [u for u in found if u.role is Role.EVAL]
+    if len(evals) != 1 or any(u.role is Role.DATA for u in found):
+        return found
+    place = evals[0].literal.start
+    if not _TO_VALIDATE.search(document.loose, max(0, place - 60), place):
+        return found
+    return [u._replace(role=Role.DATA) if u is evals[0] else u for u in found]
 
 
 def _role(document: Document, literal: Literal, before: Sequence[Use]) -> Role:
@@ -148,6 +116,8 @@ def _role(document: Document, literal: Literal, before: Sequence[Use]) -> Role:
         return Role.EVAL
     if literal.kind is Kind.PAIR:
         return _pair_role(document, literal, role, said, before)
+    if role is Role.RESUME and _is_delivered(said) and literal.kind in (Kind.STORE, Kind.FOLDER):
+        role = Role.OUTPUT
     if role is not None and role in (Role.CALLBACK, Role.OUTPUT, Role.EVAL, Role.RESUME):
         return _near_role(literal, role, gap, said, before)
     if (
@@ -220,7 +190,9 @@ def _pair_role(
         return Role.MODEL
     if role is Role.RESUME and _is_delivered(said):
         return Role.OUTPUT
-    if re.search(r"\bname(?: is)?[ :=]{1,3}$", said):
+    if re.search(r"\bname(?: is)?[ :=]{1,3}$", said) or (
+        _REPOSITORY.search(said) and any(x.kind in _ROWS_KINDS for x in document.literals)
+    ):
         return Role.OUTPUT
     if role in (Role.OUTPUT, Role.RESUME, Role.EVAL) or (
         _AS_NAME.search(said) and role is not Role.DATA
@@ -241,90 +213,3 @@ def _is_delivered(said: str) -> bool:
     if last is None:
         return False
     return not _TAKEN_UP.search(said if last["hub"] else said[last.end() :])
-
-
-_NOUNS: Final = (
-    r"tickets?|chats?|conversations?|e ?mails?|mails|notes?|messages?|logs?|docs|documents?|documentation|faqs?|transcripts?|photos?|images?|pictures?|examples?|dataset|corpus|repo|repository|code ?base|wiki|articles?|posts?|reviews?|contracts?|reports?|manuals?|"
-    r"answers?|questions?|replies|calls|recordings|stories|poems|books?|blog|knowledge base|files?|folder|exports?|invoices|records|papers|letters|threads|history|archive|pdfs|spreadsheets?|inbox|mailbox|"
-    r"nachrichten|gesprache|gespraechen?|chatverlaufe?n?|dokumente?n?|notizen|antworten|anfragen|vertrage?n?|unterlagen|donnees|courriels|notes|contrats|correos|conversaciones|mensajes|notas|contratos|documentos|preguntas|conversazioni|messaggi|documenti|appunti|contratti|domande|conversas|mensagens|perguntas"
-)
-_POSSESSIVE: Final = r"my|our|these|those|the|some|all my|all our|all of our|his|her|their|meine[nmr]?|unsere[nmr]?|die|den|der|das|mes|mon|ma|nos|notre|les|des|mis|mi|nuestr[oa]s?|los|las|nuestras|i miei|le mie|mie|miei|nostr[aeio]|i nostri|le nostre|i|le|gli|meus|minhas|meu|minha|nossos|nossas|os|as"
-_DESCRIBED: Final = Pattern(
-    rf"\b(?:on|from|using|with|over|in|of|by|learn|auf|mit|aus|anhand|sur|avec|a partir de|con|sobre|usando|su|sui|sulle|dalle|dai|com|nos|nas|a partir)\s(?:about |roughly |around |all |only )?(?:\d[\d.,]{{0,9}} ?k? )?(?P<hint>(?:(?P<own>{_POSSESSIVE}) )?(?:[^\W\d_]+ ){{0,3}}?(?:{_NOUNS})\b(?: (?:folder|file|files|export|exports|archive|history|of (?:my|our|the) \w+|de \w+|di \w+|da \w+|dataset|data))?)"
-)
-_LOOSE_NOUN: Final = Pattern(rf"\b(?P<hint>(?:[^\W\d_]+ )?(?:{_NOUNS}))\b")
-_OWN: Final = Pattern(
-    r"\b(?:on|from|using|auf|mit|aus|sur|avec|con|sobre|su|com)\s(?P<hint>(?:my|our|meine[nmr]?|unsere[nmr]?|mes|nos|mis|nuestr[oa]s|i miei|le mie|le nostre|i nostri|meus|minhas|nossos|nossas) (?:[^\W\d_]+ ?){1,4})"
-)
-_HAN: Final = Pattern(
-    r"(?:用|在|基于|根据)?(?:我的|我们的|我们|公司的)(?P<hint>[\u4e00-\u9fff]{2,10}?)(?=微调|训练|上|来|对|,|\.|$|进行|做)"
-)
-_DEVICE: Final = Pattern(
-    r"\b(?:run|job|training|machine|laptop|computer|box|gpus?|pc|mac|macbook|workstation|server|hardware|cpu|rig|card|account|behalf|own|budget|rechner|ordinateur|portable|ordenador|maquina|computador|portatile|side|way|team|desktop)\b"
-)
-_SERVICES: Final = r"zendesk|slack|google (?:docs?|drive|sheets?)|gdrive|notion|intercom|salesforce|hubspot|jira|confluence|discord|gmail|freshdesk|help ?scout|sharepoint|one ?drive|dropbox|ms teams|microsoft teams|airtable|outlook|asana|trello|front app|gorgias|crisp|servicenow|snowflake|bigquery|postgres(?:ql)?|mongo ?db|mysql|telegram|whatsapp"
-_CONNECTED: Final = Pattern(
-    rf"\b(?:(?:on|in|from|via|with|to|using|pull\w*|sync\w*|import\w*|connect\w*|fetch\w*|aus|von|mit|depuis|de|desde|con|da|do|com)(?: it| them| data| everything| directly| our| my| the| straight| live){{0,3}} (?P<name>{_SERVICES})(?=\s*(?:[.,;!?]|$|account|workspace|api|directly|integration|connection|and |via|through|instance|\())|(?P<name2>{_SERVICES}) (?:api|account|workspace|integration|connection|connector|instance)\b)"
-)
-
-
-def data(document: Document, found: Sequence[Use]) -> tuple[list[Candidate], str]:
-    """The data set's fields, and how it was named: `stated`, `several`, `described`, `hidden`, `none`."""
-    named = [
-        u.literal for u in found if u.role is Role.DATA and not document.is_negated(u.literal.start)
-    ]
-    hint = _hint(document)
-    if len(named) > 1:
-        named = _last_word(document, named)
-    if any(MASK in literal.value for literal in named):
-        return hint, "hidden"
-    if len({literal.value for literal in named}) > 1:
-        words = " ".join(literal.value for literal in named)
-        kind = Candidate("dataset_kind", "files", named[0].start, named[-1].end)
-        return [kind, kind._replace(field="dataset_hint", value=words)], "several"
-    if named:
-        return [*_described_by(named[0]), *hint], "stated"
-    service = _CONNECTED.search(document.loose)
-    if service is not None:
-        words = service["name"] or service["name2"]
-        kind = Candidate("dataset_kind", "connector", service.start(), service.end())
-        return [kind, kind._replace(field="dataset_hint", value=words)], "described"
-    if hint:
-        return [hint[0]._replace(field="dataset_kind", value="described"), *hint], "described"
-    return [], "none"
-
-
-def _last_word(document: Document, named: list[Literal]) -> list[Literal]:
-    """After a correction only what follows it counts."""
-    last = named[-1]
-    return [last] if is_corrected_here(document.tokens, document.at(last.start)) else named
-
-
-def _described_by(literal: Literal) -> list[Candidate]:
-    kind = "hub" if literal.value.startswith("hf://") else _KINDS.get(literal.kind, "file")
-    start, end = literal.start, literal.end
-    return [
-        Candidate("dataset_kind", kind, start, end),
-        Candidate("dataset_ref", literal.value, start, end),
-    ]
-
-
-def _hint(document: Document) -> list[Candidate]:
-    """The words that describe the data, for the locator."""
-    for pattern in (_DESCRIBED, _OWN, _HAN):
-        for match in pattern.finditer(document.loose):
-            words = document.text[match.start("hint") : match.end("hint")].strip()
-            if _DEVICE.search(match["hint"]) or document.is_negated(match.start("hint")):
-                continue
-            return [Candidate("dataset_hint", words, match.start("hint"), match.end("hint"))]
-    service = re.search(rf"\b(?:{_SERVICES})\b", document.loose)
-    if service is not None and any(u.kind is not Kind.QUOTED for u in document.literals):
-        return [
-            Candidate(
-                "dataset_hint",
-                document.text[service.start() : service.end()],
-                service.start(),
-                service.end(),
-            )
-        ]
-    return []

@@ -9,9 +9,19 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from podtune.intake.words import mistyped
 from podtune.intake.words.lexicon import SMALL_WORDS, Concept, phrases
 from podtune.intake.words.literals import HEAD, TAIL
-from podtune.intake.words.numbers import DIGITS, HALVES, MIXED, Number, read_digits, read_words
+from podtune.intake.words.numbers import (
+    DIGITS,
+    HALVES,
+    MIXED,
+    OF_A_WHOLE,
+    PARTS,
+    Number,
+    read_digits,
+    read_words,
+)
 from podtune.intake.words.patterns import Pattern
 
 MODEL_HEAD: Final = "\ue003"
@@ -68,6 +78,7 @@ _CJK_WORDS: Final = frozenset(
 _MULTIPLES: Final = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 1_000_000}
 """What `half a` may stand before."""
 
+_ONES: Final = frozenset(["a", "one", "un", "une", "ein", "eine", "una", "uno", "um", "uma"])
 _GLUE: Final = frozenset("-'_")
 _KANA: Final = Pattern("[\u3040-\u30ff]")
 _HAN: Final = Pattern("[\u4e00-\u9fff]")
@@ -138,6 +149,12 @@ def _cjk(text: str, start: int, language: str) -> list[Token]:
 def _phrased(pieces: Sequence[Token], language: str) -> list[Token]:
     """Words that make a known phrase, as one token with its concept."""
     table, found, at = phrases(language), list[Token](), 0
+    pieces = [
+        p._replace(text=mistyped.meant(p.text))
+        if p.sort is Sort.WORD and p.text not in table
+        else p
+        for p in pieces
+    ]
     while at < len(pieces):
         piece = pieces[at]
         known = table.get(piece.text)
@@ -194,6 +211,14 @@ def _half(tokens: Sequence[Token], at: int) -> tuple[Token, int] | None:
             sort=Sort.NUMBER, end=tokens[at + more].end, number=Number(value), is_spelled=True
         ), 1 + more
     three = tokens[at : at + 3]
+    if (
+        len(three) == 3
+        and token.text in _ONES
+        and three[1].text in PARTS
+        and three[2].text in OF_A_WHOLE
+    ):
+        value = Number(PARTS[three[1].text])
+        return token._replace(sort=Sort.NUMBER, end=three[1].end, number=value, is_spelled=True), 2
     if len(three) == 3 and three[1].text == "/" and three[0].end == three[1].start:
         above, below = three[0].number, three[2].number
         if above and below and above.value in (1, 3) and below.value in (2, 4):

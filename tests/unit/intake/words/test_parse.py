@@ -15,7 +15,7 @@ from podtune.intake.words.parse import parse
 from support.word_scores import score
 from support.words import NOW, composed
 
-PIECES = ("a ", "1 ", "1e", "8x7b", "$5 ", "-", "./", "a/b ", "'", '"', "a*", "don't ", "a100, ", "llama ", "thirty two ", "http://", "my ", "零一二", "e\u0301", "\u200b", "by ", "q4_", "{{", "password is ", "on my ", "keep ", "…", "token: abc1", "between 5 and ", "one and a half ")  # fmt: skip
+PIECES = ("a ", "1 ", "1e", "8x7b", "$5 ", "-", "./", "a/b ", "'", '"', "a*", "don't ", "a100, ", "llama ", "thirty two ", "http://", "my ", "零一二", "e\u0301", "\u200b", "by ", "q4_", "{{", "password is ", "on my ", "keep ", "…", "token: abc1", "between 5 and ", "one and a half ", "an hour and ", "what ", "don't start ", "is rows.csv ", "tell me ", "nothing ", "a third of ", "alpha ", "after ")  # fmt: skip
 
 
 @pytest.fixture
@@ -46,15 +46,16 @@ def test_the_figures_of_the_development_set(development_set, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("first.jsonl", 146), ("second.jsonl", 97), ("third.jsonl", 81), ("fourth.jsonl", 47)],
-)
+    [("first.jsonl", 147), ("second.jsonl", 99), ("third.jsonl", 82), ("fourth.jsonl", 48), ("fifth.jsonl", 121), ("sixth.jsonl", 61)],
+)  # fmt: skip
 def test_the_figures_of_our_own_sets(name, least):
     """Written before the parser was looked at, in people's many ways.
 
-    As each was first read, after those before it had been mended: recall .963, .945, .933 and .953, precision
-    .991, .984, .962 and .982, wrong or invented where money or privacy hangs on it 4, 6, 16 and 4 (intents but for
-    four of them), wholly right 120 of 150, 75 of 100, 59 of 83 and 38 of 50. The third asks for news, prices and
-    checks more than people do; from it on whoever wrote knew the parser.
+    As each was first read, after those before it had been mended: recall .963, .945, .933, .953, .945 and .952,
+    precision .991, .984, .962, .982, .981 and .981, wrong or invented where money or privacy hangs on it 4, 6, 16,
+    4, 13 and 6 (nearly all of them intents), wholly right 120 of 150, 75 of 100, 59 of 83, 38 of 50, 90 of 123
+    and 44 of 62. The third, fifth and sixth ask for news, prices and checks more than people do; of the third,
+    fourth and sixth whoever wrote knew the parser.
     """
     found = score(name, lambda request: parse(request, NOW))
     assert found.money == 0, found.told

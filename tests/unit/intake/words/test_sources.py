@@ -11,7 +11,7 @@ import pytest
         ("on \"my rows.csv\"", {"dataset_ref": "my rows.csv"}), ("on a.csv. wait, use b.csv", {"dataset_ref": "b.csv"}), ("on a.csv, continue from acme/tone-v1", {"resume_from": "acme/tone-v1", "dataset_ref": "a.csv"}),
         ("a.csv, system prompt \"You are Bob.\"", {"system_prompt": "You are Bob.", "dataset_ref": "a.csv"}), ("a.csv, image acme/box:v1", {"dataset_ref": "a.csv"}), ("on https://example.com/a.jsonl", {"dataset_kind": "url"}),
         ("w/ a.csv", {"dataset_ref": "a.csv"}), ("on a.csv, call https://example.com/hook", {"dataset_ref": "a.csv", "callback_url": "https://example.com/hook"}), ("like my previous run, with a.csv", {"dataset_ref": "a.csv", "resume_from": None}),
-        ("on a.csv, push the adapter to hf as acme/tone", {"output_name": "acme/tone", "resume_from": None}), ("on acme/rows from the hub, push the adapter to acme/tone", {"output_name": "acme/tone", "resume_from": None}), ("on a.csv, continue from the adapter on hf acme/tone-v1", {"resume_from": "acme/tone-v1"}), ("on our public list a.csv", {"dataset_ref": "a.csv"}),
+        ("on a.csv, push the adapter to hf as acme/tone", {"output_name": "acme/tone", "resume_from": None}), ("on acme/rows from the hub, push the adapter to acme/tone", {"output_name": "acme/tone", "resume_from": None}), ("on a.csv, continue from the adapter on hf acme/tone-v1", {"resume_from": "acme/tone-v1"}), ("a.csv, save the adapter to s3://bkt/x", {"dataset_ref": "a.csv", "resume_from": None, "output_dest": "s3"}), ("a.csv, resume from out/run3/checkpoint-400", {"resume_from": "out/run3/checkpoint-400"}), ("on our public list a.csv", {"dataset_ref": "a.csv"}),
     ],
 )  # fmt: skip
 def test_literals(fields, words, wanted):
