@@ -123,7 +123,7 @@ def of_error(error: PodtuneError) -> Question | None:
             field="budget", text=error.message, must=True,
             options=(Option(value=usd, label=f"${usd}", why="suggested: it ends there at the latest"),),
         )  # fmt: skip
-    if error.code == "model_needed":
+    if error.code == "model_needed" and "suggested_model" in context:
         name = str(context["suggested_model"])
         option = Option(value=name, label=name, why="suggested")
         return Question(field="base_model", text=error.message, options=(option,), must=True)

@@ -6,8 +6,9 @@ shared face have no workspace: they name addresses, or files that they uploaded 
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
+from podtune.app import open_questions
 from podtune.app.asking import Asking
 from podtune.app.ceilings import FILES
 from podtune.app.desk import Desk
@@ -17,14 +18,15 @@ from podtune.core.errors import DatasetError, PodtuneError, SpecError
 from podtune.core.plan import Plan
 from podtune.core.request import TrainingRequest
 from podtune.intake.resolve import refuse_unknown
-from podtune.intake.understand import Option, Question
+from podtune.intake.understand import Question
 
 SOURCES: Final = ("data.source", "data.validation_source")
 UPLOADED: Final = "file-"
 """How the id of an uploaded file begins."""
 _UPLOAD: Final = "upload://"
 """Before such an id where an address is meant to stand."""
-_ROLES: Final = {"prompt_column": "columns.prompt", "response_column": "columns.completion"}
+_PATHS: Final = {"budget": "where.max_usd", "base_model": "base_model.name"}
+"""Question -> spec path, where it is not a field of `data`."""
 
 FindFile = Callable[[str], Path]
 """Where an uploaded file of the caller's is, by its id."""
@@ -155,24 +157,9 @@ def _refuse_paths(stated: Mapping[str, object], settings: Settings) -> None:
 
 def question_of(error: PodtuneError) -> Question | None:
     """What a plan lacks that somebody can say, by spec path; None where the error is another."""
-    context = error.context
-    if error.code == "choice_needed":
-        name, others = str(context["choice"]), context["others"]
-        values = [str(context["taken"]), *_texts(others)]
-        return _open(f"data.{_ROLES.get(name, name)}", error.message, values, "")
-    if error.code == "model_needed" and "suggested_model" in context:
-        return _open(
-            "base_model.name", error.message, [str(context["suggested_model"])], "suggested"
-        )
-    if error.code == "budget_needed":
-        return _open("where.max_usd", error.message, [str(context["suggested_usd"])], "suggested")
-    return None
-
-
-def _open(path: str, text: str, values: list[str], why: str) -> Question:
-    options = tuple(Option(value=value, label=value, why=why) for value in values)
-    return Question(field=path, text=text, options=options, must=True)
-
-
-def _texts(values: object) -> list[str]:
-    return [str(v) for v in cast("list[object]", values)] if isinstance(values, list) else []
+    found = open_questions.of_error(error)
+    if found is None:
+        return None
+    name = found.field
+    path = _PATHS.get(name, name if "." in name else f"data.{name}")
+    return found.model_copy(update={"field": path})
