@@ -68,7 +68,7 @@ def ceiling_of(
             "a job on rented machines needs a ceiling that the operator set, and there is none",
             code="ceiling_needed",
             hint="set PODTUNE_MAX_USD_PER_JOB=10 for the gateway, or give the key a budget: "
-            "podtune keys create NAME --scope submit --budget 50",
+            "podtune keys create NAME --budget 50 and its scopes",
         )
     most = min(limits)
     stated = where.max_usd

@@ -54,7 +54,8 @@ def about_data(located: Located | None, hint: str | None, *, is_taken: bool) -> 
     elif shown:
         text = f"no name here fits {what}; is it one of these?"
     else:
-        text = f"no data for {what}: {located.looked}; name a file or an address"
+        found_none = f"no data for {what}" if hint else "no data"
+        text = f"{found_none}: {located.looked}; name a file or an address"
     if len(found) > len(shown):
         text += f" ({len(found) - len(shown)} more are not shown: name the file)"
     if located.unfit and not located.fitting:
@@ -79,7 +80,7 @@ def refuse_unasked(given: Mapping[str, str]) -> None:
     known = {DATASET, "base_model", "budget", "job", *_CHOICES.values(), *_NAMED, *HOMES}
     wrong = [name for name in given if name not in known]
     if wrong:
-        like = difflib.get_close_matches(wrong[0], sorted(known), 1)
+        like = difflib.get_close_matches(wrong[0], sorted(known), 1, cutoff=0.75)
         raise SpecError(
             f"no question is called {wrong[0][:60]!r}",
             code="bad_answer",

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from podtune.core.plan import Plan
     from podtune.intake.words.parse import ParsedRequest
 
-EXAMPLE: Final = 'podtune ask "fine-tune Mistral on tickets.csv, at most $5"'
+EXAMPLE: Final = 'podtune ask "fine-tune Mistral on tickets.csv, at most 5 dollars"'
+"""Without a dollar sign: between double quotes a shell takes `$5` away."""
 
 MOST_JOBS: Final = 100
 """Jobs among which those that run are looked for."""
@@ -145,7 +146,7 @@ class Conversation:
             self._other(parsed)
             return
         self._steps.tell(first)
-        self._steps.end(Step.PARSE, f"{len(parsed.fields)} fields are stated")
+        self._steps.end(Step.PARSE, f"{plural(len(parsed.fields), 'field')} stated")
         self._steps.begin(Step.VALIDATE)
         asked = self._settled(parsed)
         made = asked.plan
@@ -282,7 +283,10 @@ class Conversation:
         if named is not None:
             return self._service.job(named).id
         if not only_running:
-            return self._service.job("last").id
+            newest = self._service.jobs(1)
+            if not newest:
+                raise NotFoundError("there is no job yet", code="no_job", hint=EXAMPLE)
+            return newest[0].id
         running = [job for job in self._service.jobs(MOST_JOBS) if not job.is_finished]
         if not running:
             raise NotFoundError("no job is running", code="no_job", hint="podtune jobs")

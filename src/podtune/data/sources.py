@@ -53,7 +53,9 @@ def files_of(path: Path | str) -> list[Path]:
         )
     if len(found) > MAX_FILES:
         raise DatasetError(
-            f"{len(found):,} files; at most {MAX_FILES:,} are read", code="too_many_files"
+            f"{len(found):,} files or more; at most {MAX_FILES:,} are read",
+            code="too_many_files",
+            hint="name a folder or a pattern that holds fewer, or put the rows into one file",
         )
     # what is trained on first: then a leak is told where it is held out
     return sorted(found, key=lambda p: (split_of(p.name) == "validation", p))

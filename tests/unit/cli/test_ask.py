@@ -248,6 +248,13 @@ def test_how_a_job_is_doing_is_answered_by_its_status(run, submitted):
     assert run("ask", "how is my training going?", "--output", "json").json == said.json
 
 
+def test_where_there_is_no_job_yet_that_is_said_with_what_to_do(run, home):
+    said = run("ask", "how is my training going?")
+    assert said.code == 2
+    assert "there is no job yet" in said.err
+    assert "at most 5 dollars" in said.err
+
+
 def test_nothing_is_stopped_unasked(run, submitted):
     said = run("ask", f"stop job {submitted.id}")
     assert said.code == 2

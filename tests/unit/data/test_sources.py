@@ -77,6 +77,7 @@ def test_too_many_are_refused(folder, monkeypatch):
     with pytest.raises(DatasetError) as caught:
         sources.files_of(folder)
     assert caught.value.code == "too_many_files"
+    assert "fewer" in caught.value.hint
 
 
 def test_the_home_folder_has_a_short_name(tmp_path, monkeypatch):
