@@ -164,8 +164,9 @@ class Workspace(NamedTuple):
         if name.startswith((".", "~$")) or not is_data_name(name) or not self.holds(path):
             return None
         try:
+            str(path).encode()  # a plan holds text: a name that is none cannot stand in it
             held = path.stat()
-        except OSError:
+        except (OSError, UnicodeEncodeError):
             return None
         is_data = stat.S_ISREG(held.st_mode) and held.st_size
         return DataFile(path, root, held.st_size) if is_data else None

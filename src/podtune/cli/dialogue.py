@@ -122,11 +122,11 @@ def answer(question: "Question") -> str:
     console = err()
     values = [o.value for o in question.options]
     has_numbers = _is_numbered(values)
-    print_line(console, f"[bold]{plain(question.field)}[/]  {plain(question.text)}")
+    print_line(console, f"[bold]{_line(question.field)}[/]  {_line(question.text)}")
     for number, option in enumerate(question.options, start=1):
         mark = f"[bold]{number}[/]" if has_numbers else "[bold]-[/]"
-        why = f"  [dim]{plain(option.why)}[/]" if option.why else ""
-        print_line(console, f"  {mark} {plain(option.label)}{why}")
+        why = f"  [dim]{_line(option.why)}[/]" if option.why else ""
+        print_line(console, f"  {mark} {_line(option.label)}{why}")
     assumed = None if question.must or not values else "1" if has_numbers else values[0]
     prompt = f"which, 1 to {len(values)}, or another" if has_numbers else "your answer"
     while True:
@@ -137,6 +137,11 @@ def answer(question: "Question") -> str:
         if meant:
             return meant
         print_line(console, f"type {prompt.removeprefix('which, ')}; Ctrl-C leaves")
+
+
+def _line(text: str) -> str:
+    """Foreign text in one line: a file's name must not look like another choice."""
+    return plain(" ".join(text.split()))
 
 
 def answered(questions: Sequence["Question"], answers: Mapping[str, str]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """What may be looked at: the roots and nothing else, within bounds of work."""
 
+import os
+
 import pytest
 
 from podtune.app import workspace
@@ -45,6 +47,13 @@ def test_data_files_are_found_breadth_first(here):
 def test_what_is_hidden_foreign_ours_or_deep_is_left_out(here, name):
     put(here / name)
     assert names(at(here)) == []
+
+
+def test_a_name_that_is_no_text_is_left_out(here):
+    put(here / "tickets.csv")
+    put(here / os.fsdecode(b"tickets\xff.csv"))
+    put(here / os.fsdecode(b"folder\xff") / "tickets.csv")
+    assert names(at(here)) == ["tickets.csv"]
 
 
 def test_an_environment_is_left_out_whatever_its_name(here):

@@ -53,6 +53,14 @@ def test_a_number_a_name_or_another_value(types, capsys, typed, value):
         assert words in said.err
 
 
+def test_a_file_s_name_looks_like_no_other_choice(types, capsys):
+    types("1\n")
+    assert dialogue.answer(asked("x\n  2 tickets.csv\x1b[31m", "b.csv")).startswith("/w/x")
+    (shown,) = [one for one in capsys.readouterr().err.splitlines() if "tickets.csv" in one]
+    assert shown.lstrip().startswith("1 x 2 tickets.csv")
+    assert "\x1b[31m" not in shown
+
+
 def test_what_must_be_said_is_not_taken_from_enter(types):
     types("\n\n")
     with pytest.raises(typer.Abort):
