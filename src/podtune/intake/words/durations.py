@@ -11,7 +11,7 @@ from podtune.intake.words.lexicon import Concept
 from podtune.intake.words.patterns import Pattern
 from podtune.intake.words.tokens import Token
 
-_STOPS: Final = r"stop\w*|kill|abort\w*|end|cut|cancel|halt|quit|give up|bail(?: out)?|shut down|pull out|finish|abbrech\w*|brich|beend\w*|schluss|aufhoren|arrete[rz]?|interromp\w*|coupe[rz]?|par[aeo]r?|deten\w*|corta\w*|ferma\w*|encerr\w*|termina\w*"
+_STOPS: Final = r"stop\w*|kill|abort\w*|end|cut|cancel|halt|quit|give up|bail(?: out)?|(?:shut|switch|turn|take) (?:(?:it|that|everything|the (?:job|run|pod|machine)) )?(?:down|off)|pull out|finish|abbrech\w*|brich|beend\w*|schluss|aufhoren|arrete[rz]?|interromp\w*|coupe[rz]?|par[aeo]r?|deten\w*|corta\w*|ferma\w*|encerr\w*|termina\w*"
 _CUE: Final = Pattern(
     rf"\b(?:time ?limit|limit|{_STOPS}|max[a-z.]*|time ?out|timeout|wall ?time|time budget|train|run|trainiere|laufzeit|zeitlimit|temps maxi\w*|duree|tiempo maximo|tempo massimo|tempo maximo|durata|duracion|duracao|durar|dauern|durer|take|takes)"
     r"(?: (?:it|that|the|job|run|training|off|for|after|at|is|of|in|under|nach|fur|apres|pendant|despues de|tras|durante|dopo|per|depois de|al cabo de|au bout de|au bout d|dans|lo|la|il|o|tudo|todo|tout|por|:|=|das|den|lauf|model|only|just|más|mas|moins|de|auf|no)){0,4}[ :=]{0,3}$"

@@ -110,7 +110,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "gpt oss": "gpt-oss", "openai oss": "gpt-oss", "gpt 2": "gpt2", "gpt neo": "gpt-neo", "gpt neox": "gpt-neox",
     "gpt j": "gpt-j", "chat glm": "chatglm", "star coder": "starcoder", "stable lm": "stablelm",
     "command r": "command-r", "seed oss": "seed-oss", "code gemma": "codegemma", "intern lm": "internlm",
-    "千问": "qwen", "通义千问": "qwen", "quen": "qwen", "qwenn": "qwen", "lamma": "llama", "llamma": "llama", "tongyi qianwen": "qwen", "qianwen": "qwen", "llamas": "llama", "mistrals": "mistral",
+    "千问": "qwen", "通义千问": "qwen", "quen": "qwen", "qwem": "qwen", "qwne": "qwen", "qewn": "qwen", "qven": "qwen", "qween": "qwen", "qwenn": "qwen", "lamma": "llama", "llamma": "llama", "tongyi qianwen": "qwen", "qianwen": "qwen", "llamas": "llama", "mistrals": "mistral",
 }  # fmt: skip
 """Other spellings -> the family."""
 

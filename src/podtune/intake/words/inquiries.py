@@ -30,7 +30,7 @@ _NEWS: Final = Pattern(
     r"\b(?:how far|logs?|log ?files?|protokoll\w*|journal|journaux|registros?|loss|verlust|perte|perdida|eta|stage|phase|news|update|finished|done|running|ready|fertig|termine\w*|terminad[oa]|terminat[oa]|acabou|queue|stuck|hanging|epoch is|wie weit|ou en est)\b|进行|日志|到哪"
 )
 _BEGUN: Final = Pattern(
-    r"\b(?:(?:my|our|the|that|this|mein\w*|unser\w*|das|mon|notre|l|mi|nuestr[oa]|el|il mio|la mia|nostr[oa]|o meu|meu|nosso|o)) (?:[^\W\d_]{1,15} |\ue003\ue002{0,60} ?){0,3}(?:runs?|jobs?|training|fine ?tun(?:e|ing)|lauf|laufs|job|entrainement|entrenamiento|addestramento|treino|treinamento)\b"
+    r"\bare we (?:done|finished|ready|there)\b|\b(?:(?:my|our|the|that|this|mein\w*|unser\w*|das|mon|notre|l|mi|nuestr[oa]|el|il mio|la mia|nostr[oa]|o meu|meu|nosso|o)) (?:[^\W\d_]{1,15} |\ue003\ue002{0,60} ?){0,3}(?:runs?|jobs?|training|fine ?tun(?:e|ing)|lauf|laufs|job|entrainement|entrenamiento|addestramento|treino|treinamento)\b"
 )
 """A run that somebody speaks of as one that is there."""
 _POEM: Final = Pattern(
@@ -51,7 +51,7 @@ _FIT: Final = Pattern(
     rf"|\b(?:taugt|passt|eignet sich|stimmt)\b[^.;\n]{{0,25}}{HEAD}|\b(?:puis je|peut on|est ce que je peux) utiliser[^.;\n]{{0,20}}{HEAD}|\b(?:puedo|se puede) usar[^.;\n]{{0,20}}{HEAD}|\b(?:posso|si puo) usare[^.;\n]{{0,20}}{HEAD}|\b(?:posso|da para) usar[^.;\n]{{0,20}}{HEAD}"
 )
 _TOLD_BY_MODEL: Final = Pattern(
-    r"(?:\b(?:bot|models?|modell|modele|modelo|modello|assistants?|assistent|agent|chatbot|adapter|lora|one|asistente|assistente|classifier|it)\b|\ue003\ue002{0,60})[^.;,\n]{0,12}\b(?:that|which|who|so|to|it|die|das|der|qui|que|che)\b[^.;\n]{0,20}\b(?:answer\w*|tells?|explain\w*|knows?|says?|repl(?:y|ies)|respond\w*|quotes?|writes?|calculat\w+|antwort\w*|beantwort\w*|erklar\w*|sagt|repond\w*|explique|dit|respond\w*|contest\w*|dig\w+|rispond\w*|spieg\w*|diz)\b[^.;\n]{0,60}$"
+    r"(?:\b(?:bot|models?|modell|modele|modelo|modello|assistants?|assistent|agent|chatbot|adapter|lora|one|asistente|assistente|classifier|it)\b|\ue003\ue002{0,60})[^.;\n]{0,12}\b(?:that|which|who|so|to|it|die|das|der|qui|que|che)\b(?: (?:can|should|will|shall|may))? ?(?:$|[^.;\n]{0,20}\b(?:answer\w*|tells?|explain\w*|knows?|says?|repl(?:y|ies)|respond\w*|quotes?|writes?|calculat\w+|antwort\w*|beantwort\w*|erklar\w*|sagt|repond\w*|explique|dit|respond\w*|contest\w*|dig\w+|rispond\w*|spieg\w*|dica|diz)\b[^.;\n]{0,60}$)"
 )
 """`a bot that tells people what shipping costs`: what the model is to say, no question of ours."""
 _ENDED: Final = Pattern(

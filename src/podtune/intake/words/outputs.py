@@ -22,7 +22,7 @@ _PLACES: Final = (
 )  # fmt: skip
 _NAME: Final = Pattern(
     r"\b(?:(?:call|name) (?:it|the (?:adapter|model|result|output|lora|bot|job|run))|(?:save|store|publish|push|upload|release)\w* (?:it|them|this|the (?:adapter|model|result|lora))?(?: [a-z]{2,12}){0,2} ?as|(?:output|adapter|model|result) name(?: is)?[ :=]{0,2}|(?<![a-z] )\bname ?(?=[:=])|named|"
-    r"nenn\w* (?:es|ihn|das modell|den adapter)|speicher\w* (?:es|ihn|das modell|den adapter)? ?(?:als|unter)|mit (?:dem )?namen|appelle le|nomme le|appelez le|enregistre le (?:sous|comme)|sous le nom(?: de)?|llamalo|llamala|nombralo|guardalo como|con el nombre(?: de)?|chiamalo|chiamala|salvalo come|con il nome|chame (?:o )?de|salve como|com o nome(?: de)?|nomeie(?: como)?)[ :=]{1,3}"
+    r"nenn\w* (?:es|ihn|das modell|den adapter)|speicher\w* (?:es|ihn|das modell|den adapter)? ?(?:als|unter)|(?:ergebnis|adapter|modell|lora|es|ihn) (?:bitte |dann )?(?:als|unter(?: dem namen)?)|mit (?:dem )?namen|appelle le|nomme le|appelez le|enregistre le (?:sous|comme)|sous le nom(?: de)?|llamalo|llamala|nombralo|guardalo como|con el nombre(?: de)?|chiamalo|chiamala|salvalo come|con il nome|chame (?:o )?de|salve como|com o nome(?: de)?|nomeie(?: como)?)[ :=]{1,3}"
 )
 _CJK_NAME: Final = Pattern(r"(?:命名为|保存为|起名为|叫做|取名)[ :]{0,2}")
 _WORD: Final = Pattern(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,95}(?=$|[\s,;!?)\"']|\.(?:\s|$))")

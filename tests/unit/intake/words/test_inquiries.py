@@ -27,7 +27,7 @@ def test_a_price_is_asked_for(says, words):
 @pytest.mark.parametrize(
     "words",
     [
-        "no matter what it costs", "I don't care what it costs", "what it costs is not important", "a bot that tells people what shipping costs", "teach llama 3.2 3b to say what things cost", "at most $5",
+        "no matter what it costs", "I don't care what it costs", "what it costs is not important", "a bot that tells people what shipping costs", "Mach mir einen Bot, der sagt, was ein Umzug kostet", "teach llama 3.2 3b to say what things cost", "at most $5",
     ],
 )  # fmt: skip
 def test_no_price_is_asked_for(says, words):
@@ -53,7 +53,7 @@ def test_a_limit_holds_nothing_off(says, words):
 @pytest.mark.parametrize(
     ("words", "intent"),
     [
-        ("what did job-31 cost", "status"), ("how long will job-12 still take", "status"), ("how much would it cost to run job-12 again with 5 epochs", "estimate"), ("job-12?", "status"), ("is the qwen training finished?", "status"), ("how's the llama run going?", "status"),
+        ("what did job-31 cost", "status"), ("are we done yet?", "status"), ("teach qwen3 4b to estimate delivery times from rows.csv", "train"), ("un bot que diga cuánto cuesta un viaje, rows.csv, qwen3 4b", "train"), ("how long will job-12 still take", "status"), ("how much would it cost to run job-12 again with 5 epochs", "estimate"), ("job-12?", "status"), ("is the qwen training finished?", "status"), ("how's the llama run going?", "status"),
         ("I want job-5 stopped", "stop"), ("I'd like you to end run r-204", "stop"), ("kill the training on rows.csv", "stop"), ("Peux-tu stopper le job 12-b ?", "stop"), ("stop training after 500 steps, qwen3 4b on rows.csv", "train"), ("rerun job-7 on rows.csv", "train"),
         ("is there anything wrong with rows.csv?", "check_data"), ("can I use rows.csv for training?", "check_data"), ("Does my spreadsheet rows.xlsx need cleaning?", "check_data"), ("Taugt rows.csv als Trainingsdaten?", "check_data"), ("check whether rows.csv parses, no training for now", "check_data"), ("is rows.csv fine? if so train qwen3 4b on it", "train"),
         ("What is LoRA?", "other"), ("which models can you train?", "other"), ("write me a poem about llamas", "other"), ("Was ist QLoRA?", "other"), ("你支持哪些模型?", "other"), ("Could you fine-tune qwen3 4b on rows.csv?", "train"), ("¿Podrías entrenar qwen3 4b con rows.csv?", "train"), ("能不能用 rows.csv 微调 Qwen3-4B?", "train"),
