@@ -106,11 +106,18 @@ def describe(
     ]
 
 
+_TOPIC: Final = Pattern(
+    r"(?<!what )(?<!how )\b(?:about|regarding|concerning|(?:reviews?|manuals?|tickets|questions|docs|documentation) (?:about|on|of|for)) (?:the |our |an? )?$"
+)
+"""`questions about the A100`: what the data is about, no card to rent."""
+
+
 def gpus(document: Document, found: Sequence[cards.Card]) -> Chosen:
     """Cards in groups: `A100 or H100` is a choice, `no T4, L4` a refusal, `A100 or better` no name."""
     candidates: list[Candidate] = []
     is_open = False
-    groups = _groups(document, found)
+    meant = [c for c in found if not _TOPIC.search(document.folded[max(0, c.start - 40) : c.start])]
+    groups = _groups(document, meant)
     for at, group in enumerate(groups):
         if document.is_negated(group[0].start) and not _is_one_list(document, group):
             is_open |= group[1].number is None

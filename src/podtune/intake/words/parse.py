@@ -212,9 +212,8 @@ def _model(
         if not chosen.candidates:
             return chosen
         literal = next(i for i in ids if i.value == chosen.candidates[0].value)
-        named = names.parse_id(literal.value.rpartition("/")[2]) or names.Model(
-            literal.value, 0, 0, None
-        )
+        bare = names.Model(literal.value, 0, 0, None)
+        named = names.parse_id(literal.value.rpartition("/")[2]) or bare
         placed = named._replace(start=literal.start, end=literal.end)
         return choices.Chosen(choices.describe(placed, id_=literal.value))
     chosen = choices.model(document, models, ())
@@ -223,9 +222,8 @@ def _model(
     if len(sizes) == 1 and not has_size and not chosen.is_foreign and not chosen.is_open:
         ((size, (start, end)),) = sizes.items()
         value = int(size) if size == int(size) else size
-        return chosen._replace(
-            candidates=[*chosen.candidates, Candidate("base_model_size_b", value, start, end)]
-        )
+        stated = Candidate("base_model_size_b", value, start, end)
+        return chosen._replace(candidates=[*chosen.candidates, stated])
     return chosen
 
 

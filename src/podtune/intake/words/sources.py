@@ -35,7 +35,7 @@ class Use(NamedTuple):
 
 
 _CUES: Final = (
-    (Role.EVAL, r"eval\w*|validat\w*|validier\w*|validierung|valid\w*|test(?:s|ing|e|en)?\b(?! it works)|held out|hold ?out|benchmark|prufdaten|evalua\w*|avalia\w*|评估|验证|测试"),
+    (Role.EVAL, r"eval\w*|validat\w*|validier\w*|validierung|valid\w*|test(?:s|ing|e|en)?\b(?! it works)(?! (?:run|drive|of)\b)|held out|hold ?out|benchmark|prufdaten|evalua\w*|avalia\w*|评估|验证|测试"),
     (Role.CALLBACK, r"notify|notification|callback|call back|web ?hook|ping|posts?\b|report (?:back )?to|tell|hooks?\b|(?:call|hit|invoke)(?= ?$)|let (?:me|us) know|send (?:the |a |me |all |any )?(?:results?|status|updates?|notif\w*|message|progress|request|event)\w*|benachrichtig\w*|melde|notifie[rz]?|previen\w*|avisa\w*|notific\w*|avvisa\w*|avise|通知|回调"),
     (Role.OUTPUT, r"save|store|publish|push|upload|deliver|export|write|output|outputs|results? (?:in|to|into|under)|put (?:it|the (?:result|adapter|model))|call (?:it|the (?:result|adapter|model))|name (?:it|the (?:result|adapter|model))|named|release|share|speicher\w*|veroffentlich\w*|nenn\w*|lade .{0,20}hoch|enregistr\w*|publi\w*|sauvegard\w*|appelle\w*|nomme\w*|guard\w*|llama(?:lo|la)|nombr\w*|salv\w*|chiama\w*|pubblic\w*|cham[ea]\w*|保存|发布|上传|命名"),
     (Role.RESUME, r"resum\w*|continu\w*(?! pre)|adapter|checkpoint|earlier|previous (?:adapter|run|lora)|start(?:ing)? from|on top of|weiter\w*|fortsetz\w*|repren\w*|retom\w*|riprend\w*|适配器|继续"),
@@ -57,6 +57,10 @@ _REPOSITORY: Final = Pattern(
 )
 _ROWS_KINDS: Final = (Kind.FILE, Kind.GLOB, Kind.URL, Kind.STORE)
 """Beside a file of rows a repository is where the result goes."""
+_SHARE: Final = Pattern(
+    r"\d ?(?:%|per ?cent|prozent|pour ?cent|por ?ciento|per ?cento|por ?cento)|\b0?\.\d|\d/\d"
+)
+"""Where a share is held out, no second file is named."""
 _AS_NAME: Final = Pattern(r"(?:\bas|\bals|\bcomme|\bcomo|\bcome|作为|为) $")
 _BEGINS: Final = Pattern(r"\b(?:start(?:ing)? from|on top of) $")
 """What is also said of a base model; a maker of base models there is no adapter's owner."""
@@ -112,7 +116,7 @@ def _role(document: Document, literal: Literal, before: Sequence[Use]) -> Role:
     gap = said[last.end() :] if last is not None else ""
     if literal.kind is Kind.QUOTED:
         return _quoted_role(literal, role, before)
-    if _SAID_EVAL.match(document.loose, literal.end):
+    if _SAID_EVAL.match(document.loose, literal.end) and not _SHARE.search(said[-40:]):
         return Role.EVAL
     if literal.kind is Kind.PAIR:
         return _pair_role(document, literal, role, said, before)
@@ -137,6 +141,8 @@ def _near_role(literal: Literal, role: Role, gap: str, said: str, before: Sequen
     if "\ue001" in gap and before and before[-1].role is not role:
         return Role.DATA
     comma = gap.rfind(",")
+    if role is Role.EVAL and (_SHARE.search(gap) or (comma >= 0 and "\ue003" in gap[comma:])):
+        return Role.DATA
     if comma >= 0 and not re.search(r"\b(?:to|on|at|as|into|in|under)\b", gap[comma:]):
         return Role.DATA
     if role is Role.OUTPUT and literal.kind is Kind.FILE and _PUBLIC_THING.search(said):

@@ -80,6 +80,15 @@ SWITCHES: Final = (
 )  # fmt: skip
 """Every wish. Order matters only for what is read twice: `qlora` is no `lora`."""
 
+_LIES: Final = Pattern(
+    r"\b(?:(?:data\w*|files?|tickets?|chats?|mails?|emails?|rows|docs|documents?|notes|csv|they|which|export) (?:is|are|lives?|sits?|lies?|stays?)|stored|saved|located|lying|daten (?:sind|liegen)|datei (?:ist|liegt)|liegt|liegen|gespeichert|se trouve\w*|stocke\w*|donnees sont|fichier est|guardad[oa]s?|datos estan|archivo esta|si trova\w*|dati sono|salvat[oaie]|dados estao|arquivo esta|salv[oa]s?) $"
+)
+_RESULT_AFTER: Final = Pattern(
+    r" ?(?:(?:it|them|the|my|our|this|finished|final|anything|den|das|le|la|el|il|o) ){0,3}(?:(?:adapter|model|result|weights|output|lora|checkpoint|bot)s?\b|(?:to|on|onto) (?:the )?(?:hub|hugging ?face|hf|github)\b)"
+)
+_RESULT_BEFORE: Final = Pattern(
+    r"\b(?:adapter|modell?|models?|result|ergebnis|weights|lora|modele|modelo|modello|resultat|resultado|risultato)\b[^.;,\n]{0,12}$"
+)
 _SPELLED_NOT: Final = frozenset(
     ("eval_enabled", "local_only", "skip_confirmation", "priority", "delete_after")
 )
@@ -92,6 +101,8 @@ def read(document: Document) -> list[Candidate]:
     for number, switch in enumerate(SWITCHES):
         for match in _compiled(number).finditer(document.loose):
             value = switch.value
+            if _is_of_something_else(document, switch, match.start(), match.end()):
+                continue
             if document.folded[match.end() : match.end() + 1] == "_":
                 continue  # the beginning of another field's name, as in lora_alpha
             if switch.field not in _SPELLED_NOT and document.is_negated(match.start()):
@@ -100,6 +111,16 @@ def read(document: Document) -> list[Candidate]:
                 value = switch.negated
             found.append(Candidate(switch.field, value, match.start(), match.end()))
     return _adjusted(found)
+
+
+def _is_of_something_else(document: Document, switch: Switch, start: int, end: int) -> bool:
+    """`the data is on my laptop` says not where to train; `don't upload the adapter` not that data stays."""
+    before = document.loose[max(0, start - 30) : start]
+    if switch.field == "where":
+        return _LIES.search(before) is not None
+    if switch.field == "local_only":
+        return bool(_RESULT_AFTER.match(document.loose, end) or _RESULT_BEFORE.search(before))
+    return False
 
 
 @cache

@@ -52,3 +52,8 @@ def test_no_language_model(read, words):
 )
 def test_a_closed_model_that_is_only_spoken_of(read, words):
     assert "out_of_scope" not in read(f"train qwen3 8b on rows.csv, {words}").flags
+
+
+def test_what_the_data_is_about_is_no_card(fields):
+    assert "gpu_type" not in fields("qwen3 8b on rows.csv, tickets about the A100")
+    assert fields("qwen3 8b on rows.csv, how about an A100?")["gpu_type"] == "A100"

@@ -23,3 +23,11 @@ def test_a_wish(fields, words, field, value):
 )  # fmt: skip
 def test_what_is_refused_states_nothing(fields, words, field):
     assert field not in fields(f"qwen3 8b on rows.csv, {words}")
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [("the data is on my laptop, upload it", "where"), ("die Daten liegen auf meinem Rechner", "where"), ("don't upload the adapter to the hub", "local_only"), ("do not upload it to Hugging Face", "local_only")],
+)  # fmt: skip
+def test_what_is_said_of_something_else(fields, words, field):
+    assert field not in fields(f"qwen3 8b with rows.csv, {words}")
