@@ -1,14 +1,21 @@
 """Numbers -> fields. A number belongs to a field only with a field word on one of its sides."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from podtune.intake.words import derived
 from podtune.intake.words.asides import Asides
+from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.clauses import is_corrected_here
 from podtune.intake.words.document import Document
 from podtune.intake.words.lexicon import Concept
 from podtune.intake.words.patterns import Pattern
 
+_TO: Final = frozenset(("to", "bis", "hasta", "ate", "until"))
+"""What opens the end of a range whose field stands before it."""
+_MOVED: Final = frozenset(
+    ("raise", "increase", "lower", "decrease", "reduce", "from", "von", "de", "da")
+)
 _UNITS: Final = frozenset((Concept.EPOCHS, Concept.STEPS, Concept.WARMUP_STEPS))
 """Words that mostly follow their number."""
 _NAMED: Final = frozenset(
@@ -92,10 +99,14 @@ class Reader(Asides):
     Args:
         document: What is read.
         used: Tokens that others have taken (money, spans); grows.
+        budgets: What was read of money.
     """
 
-    def __init__(self, document: Document, used: set[int]) -> None:
+    def __init__(
+        self, document: Document, used: set[int], budgets: Sequence[Candidate] = ()
+    ) -> None:
         super().__init__(document, used)
+        self._budgets = budgets
         self._taken: set[int] = set()
         """Field words that belong to a number already."""
         self.left_over: list[int] = []
@@ -126,6 +137,8 @@ class Reader(Asides):
             left, left_at, right = None, -1, Concept.WARMUP_STEPS
         if right is Concept.TOKENS:
             return self._tokens_long(at, left, right_at)
+        if left is not None and right is None and self._opens_range(at, left, left_at):
+            return True
         if (
             right is not None
             and right in _UNITS
@@ -263,6 +276,17 @@ class Reader(Asides):
             return self._put(at, Concept.LENGTH, right_at)
         return False
 
+    def _opens_range(self, at: int, field: Concept, where: int) -> bool:
+        """`rank 8 to 16`: two numbers for one field are none; of `raise the rank from 8 to 16` the last counts."""
+        after = self._tokens[at + 1 : at + 3]
+        if len(after) < 2 or after[0].text not in _TO or after[1].number is None:
+            return False
+        self._used.add(at + 2)
+        before = self._tokens[max(0, at - 6) : at]
+        if any(t.concept is Concept.CHANGE or t.text in _MOVED for t in before):
+            return self._put(at + 2, field, where)
+        return True
+
     def _inherited(self, at: int) -> bool:
         """`3 epochs ... make it 2`: a bare number takes the field of what was said last."""
         ends = (
@@ -270,10 +294,16 @@ class Reader(Asides):
             or self._tokens[at + 1].is_break
             or self._tokens[at + 1].concept in (Concept.AND, Concept.CORRECTION)
         )
-        if not (ends and is_corrected_here(self._tokens, at)) or not self.found:
-            return False
-        last = self.found[-1]
         token = self._tokens[at]
+        before = [c for c in (*self.found, *self._budgets) if c.end <= token.start]
+        if not (ends and is_corrected_here(self._tokens, at)) or not before:
+            return False
+        last = max(before, key=lambda c: c.end)
+        if last.field == "budget":
+            _, _, rest = str(last.value).partition("|")
+            value = f"{self._value(at)!r}|{rest}"
+            self.found.append(Candidate("budget", value, token.start, token.end))
+            return True
         self._add(last.field, self._value(at), token.start, token.end, at)
         return True
 

@@ -60,6 +60,12 @@ _VAGUE: Final = Pattern(
     r"alguns (?:euros|reais|dolares)|dinheiro nao e problema|custe o que custar|orcamento (?:apertado|limitado|pequeno))\b|钱不是问题|不差钱|预算不限|不限预算|几块钱|几十块|几美元"
 )
 
+_SHARE: Final = Pattern(
+    r"\b(?:half|a third|a quarter|two thirds|three quarters|\d{1,2} ?(?:%|percent)|the rest|part) of (?:it|that|this|them|those|the (?:money|budget|sum))\b|\b(?:die halfte|ein drittel|ein viertel|\d{1,2} ?%) (?:davon|dessen)\b|"
+    r"\b(?:la moitie|un tiers|un quart) (?:de (?:cela|ca|cette somme|ce budget))\b|\b(?:la mitad|un tercio|un cuarto) (?:de (?:eso|ello|esa suma|ese presupuesto))\b|\bla meta (?:di (?:questo|quello|quella somma))\b|\bmetade (?:disso|desse valor|desse orcamento)\b"
+)
+"""An amount that is a part of another."""
+
 
 class Budget(NamedTuple):
     """What was found of a budget."""
@@ -78,6 +84,7 @@ def read(document: Document) -> Budget:
     candidates: list[Candidate] = []
     used: set[int] = set()
     is_unusable = _VAGUE.search(_loose(document.folded)) is not None
+    is_share = _SHARE.search(_loose(document.folded)) is not None
     for money in amounts.find(document):
         used.update(range(money.first, money.last + 1))
         scope, last = _scope(tokens, money)
@@ -96,6 +103,8 @@ def read(document: Document) -> Budget:
         value = f"{money.amount!r}|{money.currency or ''}|{scope}|{kind}"
         is_unusable |= money.currency is None
         candidates.append(Candidate("budget", value, tokens[money.first].start, tokens[last].end))
+    if candidates and is_share:  # `I have $20, spend half of it`: what the cap is has to be asked
+        return Budget([], used, is_unusable=True)
     return Budget(candidates, used, is_unusable)
 
 

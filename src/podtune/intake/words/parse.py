@@ -148,7 +148,7 @@ def _read(
     budget = money.read(document)
     taken = set(budget.used)
     spans = durations.read(document, taken)
-    numbers = Reader(document, taken)
+    numbers = Reader(document, taken, budget.candidates)
     numbers.read()
     chosen = _model(document, models, used)
     gpus = choices.gpus(document, found_cards)

@@ -79,3 +79,29 @@ def test_a_cap_for_another_span_is_asked_about(read, words):
     found = read(f"qwen3 8b on rows.csv, {words}")
     assert found.must_ask == ["budget"]
     assert "budget_amount" not in found.fields
+
+
+@pytest.mark.parametrize(
+    ("words", "amount", "epochs"),
+    [
+        ("3 epochs, budget 6 USD, no wait make it 4", 4, 3), ("budget $6, no, 4", 4, None), ("for 5 dollars, actually 8", 8, None),
+        ("budget 6 dollars, 2 epochs, no make it 4", 6, 4), ("Budget 6 Dollar, nein, 4", 4, None),
+    ],
+)  # fmt: skip
+def test_a_bare_number_corrects_what_was_said_last(fields, words, amount, epochs):
+    found = fields(f"qwen3 8b on rows.csv, {words}")
+    assert (found["budget_amount"], found["budget_currency"]) == (amount, "USD")
+    assert found.get("epochs") == epochs
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "I've got $20, spend at most half of it", "budget is 30 dollars but use only 10% of that", "ich habe 20 Euro, nimm höchstens die Hälfte davon",
+        "j'ai 20 euros, dépense la moitié de cette somme", "tengo 20 euros, gasta la mitad de eso",
+    ],
+)  # fmt: skip
+def test_a_part_of_an_amount_is_asked_for(read, words):
+    found = read(f"qwen3 8b on rows.csv, {words}")
+    assert not [name for name in found.fields if name.startswith("budget")]
+    assert "budget" in found.must_ask
