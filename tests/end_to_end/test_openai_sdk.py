@@ -67,8 +67,8 @@ def served(tiny, home, tmp_path):
             "PODTUNE_EGRESS_HTTP": "true", "PODTUNE_HOSTED_MODELS": "gpt-4o-mini=acme/tiny",
             "PODTUNE_EGRESS_PRIVATE_HOSTS": f"127.0.0.1:{receiver.port}",
         }  # fmt: skip
-        token = home.json("keys", "create", "app", *SCOPES)["token"]
-        secret = home.run("callbacks", "secret").stdout.strip()
+        token = home.json("keys", "create", "app", "--tenant", "app", *SCOPES)["token"]
+        secret = home.run("callbacks", "secret", "--tenant", "app").stdout.strip()
         with Program(home) as gateway, sdk(gateway.url, token, webhook_secret=secret) as client:
             yield Served(home, gateway, token, receiver, secret, client)
 
