@@ -64,11 +64,14 @@ demo: $(DEMO)
 	@$(BIN)/podtune train examples/support.jsonl
 	@echo "podtune is in $(BIN); to call it by name: source $(BIN)/activate"
 
+# A process for each core, and each file of tests to one of them, in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: $(DEV)
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 test-fast: $(DEV)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 check: $(DEV)
 	$(BIN)/ruff check .

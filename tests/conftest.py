@@ -5,6 +5,19 @@ import pytest
 
 from support import postgres_server, s3_server, tiny_model
 
+LONG = ("end_to_end", "faults", "contract", "worker", "docs")
+"""Folders whose files take up to minutes each. They go first: at the end, a process would wait for another's."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order files for several processes; among the long and among the short, their order stays random."""
+    tests = Path(__file__).resolve().parent
+    items.sort(key=lambda item: not _is_long(item.path, tests))
+
+
+def _is_long(path: Path, tests: Path) -> bool:
+    return path.is_relative_to(tests) and path.relative_to(tests).parts[0] in LONG
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:
