@@ -26,7 +26,6 @@ from podtune.core.errors import ConflictError, ForbiddenError, NotFoundError, Sp
 from podtune.core.plan import Origin, Plan
 from podtune.core.request import TrainingRequest
 from podtune.planning.price import money
-from podtune.workflow import keys
 from podtune.workflow import plan_tickets as rows
 from podtune.workflow.plan_tickets import PlanTicket
 
@@ -249,8 +248,8 @@ class PlanTickets:
     def _take(self, row: PlanTicket, connection: Any, job: str) -> None:
         now = self._service.store().clock()
         if row.approval == rows.FREE and row.ceiling_usd is not None:
-            if row.key_id is not None:
-                keys.lock(connection, row.key_id)  # two at once would each find the limit kept
+            # Two at once would each find the limit kept.
+            rows.lock_unasked(connection, row.owner, row.tenant)
             spent = self._unasked(connection, row.tenant, now)
             if spent + row.ceiling_usd > self._settings.approve_above_usd:
                 raise ForbiddenError(

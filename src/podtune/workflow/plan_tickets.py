@@ -133,6 +133,21 @@ def use(connection: Any, ticket_id: str, job: str, now: datetime) -> bool:
     )
 
 
+def lock_unasked(connection: Any, owner: str, tenant: str | None) -> None:
+    """Let nobody else start a plan of a tenant's without a person's word until the transaction ends.
+
+    Whoever starts one holds its unused row in here. On SQLite every transaction is alone anyway; the clause is left
+    out there.
+    """
+    startable = (
+        select(plan_tickets.c.id)
+        .where(plan_tickets.c.owner == owner, plan_tickets.c.tenant == (tenant or ""))
+        .where(plan_tickets.c.approval == FREE, plan_tickets.c.used_at.is_(None))
+        .order_by(plan_tickets.c.id)
+    )
+    connection.execute(startable.with_for_update())
+
+
 def unasked(connection: Any, owner: str, tenant: str | None, since: datetime) -> Decimal:
     """Dollars that plans of a tenant may cost together which were started since then, and nobody agreed to."""
     total = select(func.coalesce(func.sum(plan_tickets.c.ceiling_micro_usd), 0)).where(

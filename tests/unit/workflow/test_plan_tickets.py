@@ -131,3 +131,19 @@ def test_used_by_several_at_the_same_moment_it_is_used_once(store):
     assert sorted(done) == [False] * 7 + [True]
     with store.reading() as connection:
         assert rows.find(connection, FREE.id).job == jobs[done.index(True)]
+
+
+def test_plans_of_one_tenant_started_at_the_same_moment_see_each_other_s_money(store):
+    names = [f"t{number}" for number in range(8)]
+    with store.transaction() as connection:
+        for number, name in enumerate(names):
+            row = TICKET._replace(id=name, key_id=f"k{number}", approval=rows.FREE)
+            rows.add(connection, row._replace(ceiling_usd=Decimal(3)))
+
+    def start(name):
+        with store.transaction() as connection:
+            rows.lock_unasked(connection, TICKET.owner, TICKET.tenant)
+            spent = rows.unasked(connection, TICKET.owner, TICKET.tenant, NOW - timedelta(days=1))
+            return spent + 3 <= 4 and rows.use(connection, name, "job", NOW)
+
+    assert sorted(at_once(start, names)) == [False] * 7 + [True]
