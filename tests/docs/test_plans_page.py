@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from podtune.app import approvals, plan_tickets
-from podtune.app.plan_tickets import TicketState
 from podtune.app.settings import Settings
+from podtune.app.ticket import TicketState
 from podtune.gateway import plans_body, plans_form
 from podtune.testing.clock import RealClock
 from podtune.testing.cloud import Cloud

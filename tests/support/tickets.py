@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from podtune.app.plan_tickets import PlanTickets, Ticket
+from podtune.app.plan_tickets import PlanTickets
+from podtune.app.ticket import Ticket
 from podtune.core.access import Principal
 from podtune.core.plan import Plan
 from podtune.workflow.plan_tickets import PlanTicket, find

@@ -12,8 +12,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from podtune.app.plan_tickets import TicketState, no_such_plan, state_of
 from podtune.app.settings import Settings
+from podtune.app.ticket import TicketState, no_such_plan, state_of
 from podtune.core.access import Principal, Scope
 from podtune.core.errors import ConflictError, ForbiddenError, NotFoundError, StateError
 from podtune.core.plan import Plan

@@ -12,8 +12,9 @@ from podtune.app import open_questions
 from podtune.app.asking import Asking
 from podtune.app.ceilings import FILES
 from podtune.app.desk import Desk
-from podtune.app.plan_tickets import KIND, PlanTickets, Ticket
+from podtune.app.plan_tickets import KIND, PlanTickets
 from podtune.app.settings import Settings
+from podtune.app.ticket import Ticket
 from podtune.core.errors import DatasetError, PodtuneError, SpecError
 from podtune.core.plan import Plan
 from podtune.core.request import TrainingRequest

@@ -9,21 +9,26 @@ dear plan waits for a person (`approvals`). Plans nothing itself, and talks to n
 import functools
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
-
-from pydantic import SecretStr
+from typing import Any, Final
 
 from podtune.app import ceilings, plan_token
 from podtune.app.asked import Asked, Submitted
 from podtune.app.installation import owner, signing_key
 from podtune.app.reserving import MAX_BODY_BYTES
-from podtune.app.settings import Settings
 from podtune.app.submissions import Submissions
+from podtune.app.ticket import (
+    Ticket,
+    TicketState,
+    expired,
+    needs,
+    no_such_plan,
+    refuse_closed,
+    state_of,
+)
 from podtune.core.access import Principal, Scope
 from podtune.core.clock import random_word
-from podtune.core.errors import ConflictError, ForbiddenError, NotFoundError, SpecError
-from podtune.core.plan import Origin, Plan
+from podtune.core.errors import ConflictError, ForbiddenError, SpecError
+from podtune.core.plan import Plan
 from podtune.core.request import TrainingRequest
 from podtune.planning.price import money
 from podtune.workflow import plan_tickets as rows
@@ -37,41 +42,6 @@ UNASKED_FOR: Final = timedelta(hours=24)
 
 WAITS: Final = 4
 """So many times as long a token is good where a person has to agree first. Chosen: an hour with the default."""
-
-
-class TicketState(StrEnum):
-    """What may be done with a token."""
-
-    READY = "ready"
-    """It may be submitted."""
-    APPROVAL_NEEDED = "approval_needed"
-    """A person has to agree first."""
-    REFUSED = "refused"
-    """A person did not agree."""
-    USED = "used"
-    """It became a job, or was refused as one."""
-    EXPIRED = "expired"
-
-
-class Ticket(NamedTuple):
-    """What a caller gets for a plan."""
-
-    token: SecretStr
-    approval_id: str
-    """Of the plan and of its approval; opens nothing."""
-    digest: str
-    """Of the plan."""
-    ceiling_usd: Decimal | None
-    """None where nothing is rented."""
-    expires_at: datetime
-    """Aware."""
-    reasons: tuple[str, ...]
-    """Why a person has to agree first, in words; empty where nobody has to."""
-
-    @property
-    def needs_approval(self) -> bool:
-        """Whether a person has to agree first."""
-        return bool(self.reasons)
 
 
 class PlanTickets:
@@ -154,7 +124,7 @@ class PlanTickets:
         row = self._opened(token, principal)
         if row.job is not None:
             return self._submissions.again(row.job, is_answer=is_answer)
-        self._refuse_closed(row)
+        refuse_closed(row, self._now())
         try:
             request = TrainingRequest.model_validate_json(row.body or "")
             plan = Plan.model_validate_json(row.plan or "")
@@ -178,8 +148,8 @@ class PlanTickets:
             row = self._opened(token, principal)
         if row.job is not None:
             return self._submissions.again(row.job, is_answer=is_answer)
-        self._refuse_closed(row)
-        raise _expired(row)
+        refuse_closed(row, self._now())
+        raise expired(row)
 
     def find(self, ticket_id: str, principal: Principal) -> PlanTicket:
         """A plan of the caller's, by its exact id.
@@ -194,7 +164,10 @@ class PlanTickets:
 
     def state(self, row: PlanTicket) -> TicketState:
         """What may be done with a row's token now."""
-        return state_of(row, self._service.store().clock())
+        return state_of(row, self._now())
+
+    def _now(self) -> datetime:
+        return self._service.store().clock()
 
     def _row(self, ticket_id: str) -> PlanTicket | None:
         with self._service.store().reading() as connection:
@@ -214,39 +187,8 @@ class PlanTickets:
             raise _bad_token()
         return row
 
-    def _refuse_closed(self, row: PlanTicket) -> None:
-        """Raise where a token may not be submitted now.
-
-        Raises:
-            ForbiddenError, ConflictError: as `submit`.
-        """
-        match self.state(row):
-            case TicketState.EXPIRED:
-                raise _expired(row)
-            case TicketState.REFUSED:
-                raise ForbiddenError(
-                    f"{row.decided_by} did not agree to this plan",
-                    code="approval_refused",
-                    hint="ask what to change, and plan again",
-                    context={"approval_id": row.id},
-                )
-            case TicketState.APPROVAL_NEEDED:
-                raise ForbiddenError(
-                    f"plan {row.id} waits for a person to agree{_for(row)}",
-                    code="approval_needed",
-                    hint=f"ask a person to run `podtune approve {row.id}`, or to open /approvals/{row.id} on the "
-                    "dashboard; then submit the same token",
-                    context={
-                        "approval_id": row.id,
-                        "ceiling_usd": None if row.ceiling_usd is None else float(row.ceiling_usd),
-                        "expires_at": row.expires_at.isoformat(),
-                    },
-                )
-            case _:
-                return
-
     def _take(self, row: PlanTicket, connection: Any, job: str) -> None:
-        now = self._service.store().clock()
+        now = self._now()
         if row.approval == rows.FREE and row.ceiling_usd is not None:
             # Two at once would each find the limit kept.
             rows.lock_unasked(connection, row.owner, row.tenant)
@@ -267,62 +209,6 @@ class PlanTickets:
 
 class _TakenError(ConflictError):
     """Somebody used, refused or outlived it at this moment."""
-
-
-def needs(plan: Plan, settings: Settings, spent: Decimal = Decimal(0)) -> tuple[str, ...]:
-    """Why a person has to agree to a plan that a program asks for, in words; nothing where nobody has to.
-
-    Args:
-        plan: As it is shown.
-        settings: With the limit.
-        spent: Dollars that other plans of the last day may cost which nobody agreed to.
-    """
-    words: list[str] = []
-    above = settings.approve_above_usd
-    if plan.price is not None and plan.price.max_usd + spent > above:
-        before = f" besides the {money(spent)} of the last 24 hours" if spent else ""
-        words.append(
-            f"it may cost {money(plan.price.max_usd)}{before}, and agents may spend {money(above)} a day unasked"
-        )
-    if plan.spec.deliver.public:
-        words.append(f"its adapter would be public: {plan.spec.deliver.to}")
-    image = plan.note("where.image")
-    if plan.price is not None and image is not None and image.origin is Origin.STATED:
-        words.append(f"the rows would be handed to an image that was named: {image.value}")
-    return tuple(words)
-
-
-def state_of(row: PlanTicket, now: datetime) -> TicketState:
-    """What may be done with a row's token at a moment."""
-    if row.used_at is not None:
-        return TicketState.USED
-    if row.approval == rows.REFUSED:
-        return TicketState.REFUSED
-    if now >= row.expires_at:
-        return TicketState.EXPIRED
-    return TicketState.APPROVAL_NEEDED if row.approval == rows.WAITING else TicketState.READY
-
-
-def no_such_plan(ticket_id: str) -> NotFoundError:
-    """The error of an id that names no plan of the caller's."""
-    return NotFoundError(
-        f"no plan {ticket_id[:40]!r}",
-        code="no_such_plan",
-        hint="`podtune approve` lists what waits",
-    )
-
-
-def _for(row: PlanTicket) -> str:
-    return "" if row.ceiling_usd is None else f" to at most {money(row.ceiling_usd)}"
-
-
-def _expired(row: PlanTicket) -> ConflictError:
-    return ConflictError(
-        f"the plan's token was good until {row.expires_at:%Y-%m-%d %H:%M} UTC",
-        code="plan_expired",
-        hint="plan again: prices and data are looked at anew",
-        context={"approval_id": row.id},
-    )
 
 
 def _bad_token() -> ForbiddenError:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from podtune.app import plan_words
 from podtune.app.plan_offers import SOURCES, Offered
-from podtune.app.plan_tickets import Ticket, TicketState
+from podtune.app.ticket import Ticket, TicketState
 from podtune.core.plan import FieldNote, Plan
 from podtune.intake.understand import Question
 from podtune.workflow.plan_tickets import FREE, PlanTicket

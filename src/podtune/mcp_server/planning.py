@@ -10,7 +10,7 @@ from podtune.app import plan_words
 from podtune.app.asked import SubmissionState
 from podtune.app.asking import TRAINS
 from podtune.app.plan_offers import question_of
-from podtune.app.plan_tickets import Ticket
+from podtune.app.ticket import Ticket
 from podtune.core.errors import DatasetError, SpecError
 from podtune.core.plan import Origin, Plan
 from podtune.core.redact import scrub

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import update
 
 from podtune.app.approvals import Approvals
-from podtune.app.plan_tickets import UNASKED_FOR, PlanTickets, TicketState, needs
+from podtune.app.plan_tickets import UNASKED_FOR, PlanTickets
 from podtune.app.service import Service
+from podtune.app.ticket import TicketState
 from podtune.core.access import THIS_MACHINE, Principal, Scope
 from podtune.core.errors import ConflictError, ForbiddenError, NotFoundError, PodtuneError
-from podtune.core.plan import Origin
 from podtune.core.request import TrainingRequest
 from podtune.workflow.tables import plan_tickets
 from support import desks, homes, tickets
@@ -215,34 +215,6 @@ def test_it_is_found_by_its_own_tenant_alone(office, user):
         with pytest.raises(NotFoundError) as caught:
             made.find(name, who)
         assert caught.value.code == "no_such_plan"
-
-
-def test_what_would_be_public_needs_a_person_whatever_it_costs(settings, plan):
-    assert needs(plan, settings) == ()
-    deliver = plan.spec.deliver.model_copy(update={"public": True, "to": "hf://acme/adapter"})
-    public = plan.model_copy(update={"spec": plan.spec.model_copy(update={"deliver": deliver})})
-    assert needs(public, settings) == ("its adapter would be public: hf://acme/adapter",)
-
-
-def test_an_image_that_was_named_needs_a_person_since_it_sees_the_rows(settings, tmp_path):
-    rented = homes.rented_plan(tmp_path / "user")
-    cheap = settings.model_copy(update={"approve_above_usd": rented.price.max_usd})
-    fields = tuple(
-        note.model_copy(update={"value": "acme/image:1", "origin": Origin.STATED})
-        if note.path == "where.image"
-        else note
-        for note in rented.fields
-    )
-    assert needs(rented, cheap) == ()
-    (reason,) = needs(rented.model_copy(update={"fields": fields}), cheap)
-    assert "acme/image:1" in reason
-
-
-def test_the_limit_itself_is_within_it(settings, tmp_path):
-    rented = homes.rented_plan(tmp_path / "user")
-    usd = rented.price.max_usd
-    assert needs(rented, settings.model_copy(update={"approve_above_usd": usd})) == ()
-    assert needs(rented, settings.model_copy(update={"approve_above_usd": usd - 1}))
 
 
 def test_what_was_started_unasked_within_a_day_counts_together(paying, mine):

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pydantic import SecretStr
 
 from podtune.app.plan_offers import Offered
-from podtune.app.plan_tickets import Ticket, TicketState
+from podtune.app.ticket import Ticket, TicketState
 from podtune.gateway import plans_form
 from podtune.intake.understand import Option, Question
 from support import build, rented_jobs

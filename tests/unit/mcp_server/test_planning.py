@@ -5,7 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from podtune.app.approvals import Approvals
-from podtune.app.plan_tickets import Ticket
+from podtune.app.ticket import Ticket
 from podtune.core.access import THIS_MACHINE, Scope
 from podtune.mcp_server.planning import plan_answer, stated_of
 from podtune.testing.clock import RealClock

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from podtune.app import plan_words
 from podtune.app.approvals import Approvals
-from podtune.app.plan_tickets import TicketState
+from podtune.app.ticket import TicketState
 from podtune.gateway.callers import Approver
 from podtune.gateway.dashboard import asking_routes, pages
 from podtune.gateway.parts import parts_of
