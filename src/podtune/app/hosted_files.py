@@ -4,9 +4,7 @@ The bytes lie in `$PODTUNE_HOME/files/<id>/`, one file to a folder, so that noth
 rows when it is submitted: deleting a file takes nothing from it.
 """
 
-import hashlib
 import logging
-import os
 import re
 import shutil
 import threading
@@ -16,20 +14,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
+from podtune.app.hosted_bytes import over_quota, safe_name, written
 from podtune.app.service import Service
 from podtune.core.clock import Clock, random_word, utc_now
 from podtune.core.dataset import DatasetReport
 from podtune.core.errors import (
-    ForbiddenError,
     NotFoundError,
     PodtuneError,
     RequestError,
-    StateError,
     UnsupportedError,
 )
 from podtune.core.redact import scrub
 from podtune.core.spec import Method
-from podtune.core.units import gib, plural
+from podtune.core.units import plural
 from podtune.data import method_fit, reports
 from podtune.data.record import ReadOptions
 from podtune.workflow import files
@@ -39,20 +36,15 @@ log = logging.getLogger(__name__)
 
 FOLDER: Final = "files"
 PURPOSE: Final = "fine-tune"
-MAX_BYTES: Final = 512_000_000
-"""Of one file: what the hosted API takes (its reference, "Upload file": "up to 512 MB"; read 2026-11-23)."""
 MAX_FILES: Final = 10_000
 """Of one tenant, and of one answer: the hosted API's largest page (same page)."""
 EXPIRES_S: Final = range(3600, 2_592_001)
 """Seconds after which a file may be asked to go (same page: an hour to 30 days)."""
-KEPT_FREE: Final = 1024**3
-"""Bytes of the disk that no upload takes. Chosen."""
 CHECKED_AT_ONCE: Final = 1
 """The doctor uses a core for each file it looks into. Chosen."""
 FAULTS_SHOWN: Final = 10
 DETAILS: Final = 2000
 """Characters of what is told of a bad file."""
-_BLOCK: Final = 1024**2
 _EXPIRED_AT_ONCE: Final = 100
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
 
@@ -111,7 +103,7 @@ class HostedFiles:
         try:
             folder.mkdir(parents=True)
             path = folder / safe_name(name)
-            size, digest = _written(content, path, self._left(tenant))
+            size, digest = written(content, path, self._left(tenant))
             now = self._clock()
             file = StoredFile(
                 id=file_id,
@@ -145,7 +137,7 @@ class HostedFiles:
             return None
         left = most - files.held_bytes(connection, tenant, self._clock()) - more
         if left < 0 or (left == 0 and not more):
-            raise _over_quota()
+            raise over_quota()
         return left
 
     def of(self, tenant: str | None) -> Sequence[StoredFile]:
@@ -271,16 +263,6 @@ def _words(report: DatasetReport) -> str:
     )
 
 
-def safe_name(name: str) -> str:
-    """A caller's file name as it may stand on a disk.
-
-    >>> safe_name("../my data.jsonl")
-    'my_data.jsonl'
-    """
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return re.sub(r"[^A-Za-z0-9._-]", "_", last)[-120:].lstrip(".-") or "data.jsonl"
-
-
 def _check_form(purpose: str, expires_s: int | None) -> None:
     if purpose != PURPOSE:
         raise UnsupportedError(
@@ -296,50 +278,3 @@ def _check_form(purpose: str, expires_s: int | None) -> None:
             hint=f"from {EXPIRES_S[0]} to {EXPIRES_S[-1]} seconds",
             context={"param": "expires_after"},
         )
-
-
-def _over_quota() -> ForbiddenError:
-    return ForbiddenError(
-        "the file does not fit into your share of this gateway's disk",
-        code="files_quota",
-        hint="delete some: client.files.delete(id); jobs keep their rows",
-        context={"param": "file"},
-    )
-
-
-def _written(content: IO[bytes], path: Path, left: int | None) -> tuple[int, str]:
-    """Bytes and sum of what was written; `left` is what its tenant may still bring."""
-    size, digest = 0, hashlib.sha256()
-    try:
-        free = shutil.disk_usage(path.parent).free - KEPT_FREE
-        with path.open("xb") as stream:
-            while block := content.read(_BLOCK):
-                size += len(block)
-                if size > MAX_BYTES:
-                    raise UnsupportedError(
-                        f"the file has more than {gib(MAX_BYTES)}",
-                        code="file_too_large",
-                        hint="split it, or name its address: podtune train https://...",
-                        context={"param": "file"},
-                    )
-                if left is not None and size > left:
-                    raise _over_quota()
-                if size > free:
-                    raise StateError(
-                        "the disk of this gateway is full",
-                        code="disk_full",
-                        hint="free some space in PODTUNE_HOME",
-                    )
-                digest.update(block)
-                stream.write(block)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise StateError(
-            f"the file cannot be written: {error.strerror or error}",
-            code="cannot_write",
-            hint="check the free space and the rights of PODTUNE_HOME",
-        ) from error
-    if not size:
-        raise RequestError("the file is empty", code="empty_file", context={"param": "file"})
-    return size, digest.hexdigest()

@@ -13,7 +13,7 @@ import yaml
 from pydantic import SecretStr
 
 from podtune.app import hosted_models
-from podtune.app.hosted_files import safe_name
+from podtune.app.hosted_bytes import safe_name
 from podtune.app.settings import Settings
 from podtune.core.errors import (
     ArtifactError,

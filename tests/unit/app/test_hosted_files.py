@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from podtune.app import hosted_files
+from podtune.app import hosted_bytes
 from podtune.app.hosted_files import HostedFiles
 from podtune.app.service import Service
 from podtune.core.errors import (
@@ -122,7 +122,7 @@ def test_what_was_not_looked_into_is_taken_up_by_who_asks(kept, tmp_path):
 
 
 def test_what_cannot_be_kept_leaves_nothing(kept, monkeypatch):
-    monkeypatch.setattr(hosted_files, "MAX_BYTES", 10)
+    monkeypatch.setattr(hosted_bytes, "MAX_BYTES", 10)
     for content, kind, code in (
         (b"", RequestError, "empty_file"),
         (b"x" * 11, UnsupportedError, "file_too_large"),
@@ -130,7 +130,7 @@ def test_what_cannot_be_kept_leaves_nothing(kept, monkeypatch):
         with pytest.raises(kind) as caught:
             kept.receive("ann", "a", "fine-tune", io.BytesIO(content))
         assert caught.value.code == code
-    monkeypatch.setattr(hosted_files, "KEPT_FREE", 2**62)
+    monkeypatch.setattr(hosted_bytes, "KEPT_FREE", 2**62)
     with pytest.raises(StateError) as full:
         kept.receive("ann", "a", "fine-tune", io.BytesIO(b"x"))
     assert full.value.code == "disk_full"
