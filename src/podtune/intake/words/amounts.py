@@ -86,6 +86,10 @@ def _amount(document: Document, at: int) -> Money | None:
     value, last = number.value, number_at
     if last + 1 < len(tokens) and (factor := _factor(tokens[last + 1], tokens[last])):
         value, last = value * factor, last + 1
+    rest = tokens[last + 1 : last + 4]
+    cents = rest[1].number if len(rest) == 3 and rest[0].text == "con" else None
+    if cents is not None and 10 <= cents.value < 100 and _currency_of(document, last + 3):
+        value, last = value + cents.value / 100, last + 2  # `12 con 50 euros`
     after = _currency_of(document, last + 1) if last + 1 < len(tokens) else None
     if last + 1 < len(tokens) and tokens[last + 1].text in _CENTS and before is None:
         return Money(
@@ -192,6 +196,11 @@ def _one(tokens: Sequence[Token], at: int) -> Money | None:
     code = _WORDS.get(tokens[at + 1].text)
     if code is None or tokens[at + 1].sort is not Sort.WORD:
         return None
+    more = tokens[at + 2 : at + 4]
+    if len(more) == 2 and more[0].concept is Concept.MORE_THAN and more[1].number is not None:
+        is_refused = at > 0 and tokens[at - 1].concept is Concept.NOT  # `not a dollar over 15`
+        amount, is_odd = more[1].number.value, more[1].number.is_doubtful or not is_refused
+        return Money(amount, code, at, at + 3, is_doubtful=is_odd)
     value, last = _small_change(tokens, 1.0, at + 1)
     return Money(value, code, at, last)
 

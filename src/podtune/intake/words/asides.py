@@ -32,6 +32,12 @@ _AFTER_CARDS: Final = frozenset("台张枚块張")
 _COUNTED: Final = frozenset(("x", "*", "nvidia", "of", "the", "new", "fast", "张", "台", "块"))
 
 
+WAS_DONE: Final = Pattern(
+    r"(?<!if )(?<!when )(?<!once )(?<!as )\b(?:we|i|they|he|she) (?:already |first |only |just )?(?:tried|used|did|ran|trained|took|went with|started with)\b(?![^.;]{0,40}\b(?:now|but|this time)\b)|\b(?:i|we) (?:first |at first |originally |initially |had |once )?(?:thought(?: about| of)?|considered|had in mind|was (?:thinking|considering)|were (?:thinking|considering))\b|\bhatte (?:ich )?(?:erst |zuerst )?gedacht\b|\b(?:ich|wir) (?:dachten?|wollten?) (?:erst|zuerst|ursprunglich)\b|\b(?:originally|initially|ursprunglich|zuerst|au depart|al principio|all inizio|no inicio) \w{0,10} ?$|\b(?:hatten wir|wir hatten|haben wir (?:zuletzt|letzt\w*|schon))\b|\b(?:nous avons|on a|j ai) (?:deja )?(?:essaye|fait|utilise|pris)\b|\b(?:probamos|hicimos|usamos|use|probe)\b(?=[^.;]{0,30}$)(?<!\buse)|\babbiamo (?:gia )?(?:provato|fatto|usato)\b|\b(?:tentamos|fizemos|testamos)\b"
+)
+"""What opens a remark on what was done or thought of before."""
+
+
 class Asides:
     """What numbers mean by the things beside them.
 
@@ -167,8 +173,16 @@ class Asides:
             return False
         if token.sort is Sort.CARD and is_claimed:
             return False
-        self._add("gpu_count", self._value(at), self._tokens[at].start, token.end, at)
+        if not self._is_past(at):
+            self._add("gpu_count", self._value(at), self._tokens[at].start, token.end, at)
         return True
+
+    def _is_past(self, at: int) -> bool:
+        """`we tried 5 epochs last month`: what was done is no wish."""
+        start, _ = self._document.clause(at)
+        return (
+            WAS_DONE.search(self._document.loose[start : self._tokens[at].start][-60:]) is not None
+        )
 
     def _after_cards(self, at: int) -> bool:
         """`H100 を2台`: the number comes after the card."""
@@ -237,9 +251,18 @@ class Asides:
         two = self._tokens[at : at + 2]
         return len(two) == 2 and two[0].text in _OF and two[1].sort is Sort.LITERAL
 
+    def _behind_a_total(self, where: int) -> int:
+        """`2k of the 40k rows`: how many there are is no second number."""
+        ahead = self._tokens[where : where + 5]
+        total = next((n for n, t in enumerate(ahead) if t.number is not None), 0)
+        if not 0 < total < 4 or ahead[0].text not in _OF or any(t.is_break for t in ahead[:total]):
+            return where
+        self._used.add(where + total)
+        return where + total + (2 if self._is_thousand(where + total) else 1)
+
     def _rows(self, at: int) -> bool:
         """`just the first 1,500 rows`; a remark on the data's size is left alone."""
-        where = at + (2 if self._is_thousand(at) else 1)
+        where = self._behind_a_total(at + (2 if self._is_thousand(at) else 1))
         ahead = self._tokens[where : where + 3]
         until = next((n for n, t in enumerate(ahead) if t.concept is Concept.ROWS), None)
         if until is None or any(t.is_break or t.number is not None for t in ahead[:until]):

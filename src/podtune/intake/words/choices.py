@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from podtune.intake.words import cards, families, names
+from podtune.intake.words import asides, cards, families, names
 from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.clauses import (
+    answered_choices,
     corrections,
     is_corrected_here,
     is_negated,
@@ -106,6 +107,10 @@ def describe(
     ]
 
 
+_WONT_DO: Final = Pattern(
+    r" ?(?:is|was|are|were|ist|war|sind|est|etait|es|era|e) (?:just |simply |far |way |much |a bit |einfach |viel )?(?:too|zu|trop|demasiado|muy|troppo|demais|muito)\b"
+)
+"""`my 4090 is too small`."""
 _TOPIC: Final = Pattern(
     r"(?<!what )(?<!how )\b(?:about|regarding|concerning|(?:reviews?|manuals?|tickets|questions|docs|documentation) (?:about|on|of|for)) (?:the |our |an? )?$"
 )
@@ -116,8 +121,8 @@ def gpus(document: Document, found: Sequence[cards.Card]) -> Chosen:
     """Cards in groups: `A100 or H100` is a choice, `no T4, L4` a refusal, `A100 or better` no name."""
     candidates: list[Candidate] = []
     is_open = False
-    meant = [c for c in found if not _TOPIC.search(document.folded[max(0, c.start - 40) : c.start])]
-    groups = _groups(document, meant)
+    meant = [c for c in found if not _is_remark(document, c)]
+    groups = _unasked(document, _groups(document, meant))
     for at, group in enumerate(groups):
         if document.is_negated(group[0].start) and not _is_one_list(document, group):
             is_open |= group[1].number is None
@@ -147,6 +152,15 @@ def gpus(document: Document, found: Sequence[cards.Card]) -> Chosen:
             candidates.append(Candidate("gpu_type", listed[0], first.start, last.end))
         candidates += _sizes(group)
     return Chosen(candidates, is_open=is_open)
+
+
+def _is_remark(document: Document, card: cards.Card) -> bool:
+    """Whether a card is what the data is about, was used before, or is said not to do."""
+    before = document.folded[max(0, card.start - 40) : card.start]
+    if _TOPIC.search(before) or _WONT_DO.match(document.loose, card.end):
+        return True
+    start, _ = document.clause(document.at(card.start))
+    return asides.WAS_DONE.search(document.loose[start : card.start][-60:]) is not None
 
 
 def _is_offered(document: Document, group: Sequence[cards.Card]) -> bool:
@@ -228,6 +242,12 @@ def _groups(document: Document, found: Sequence[cards.Card]) -> list[list[cards.
         else:
             groups.append([card])
     return groups
+
+
+def _unasked(document: Document, groups: list[list[cards.Card]]) -> list[list[cards.Card]]:
+    """`A100 or H100? H100`: only the answer."""
+    asked = [at for at in answered_choices(document.tokens) if groups and at < groups[-1][0].start]
+    return [g for g in groups if not any(g[-1].end <= at for at in asked)]
 
 
 def _is_one_list(document: Document, group: Sequence[cards.Card]) -> bool:

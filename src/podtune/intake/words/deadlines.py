@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from podtune.intake.words import timespans
 from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.document import Document
 from podtune.intake.words.patterns import Pattern
@@ -70,6 +71,15 @@ _CLOCK: Final = Pattern(
 _CJK: Final = Pattern(
     r"(?P<day>今天|明天|后天|今日|明日)(?P<part>上午|早上|下午|晚上|午前|午後)?(?:(?P<h>\d{1,2})[点時时:](?P<m>\d\d)?分?)?(?:之前|以前|前|まで)"
 )
+_OF_DATA: Final = Pattern(
+    r"\b(?:placed|sent|received|written|created|from|dated|made|opened|closed|open|opens|available|valid|answered|recorded|collected|rows|tickets|e?mails|chats|orders|calls|messages|logs|von|aus|offen|geoffnet|datant|ouverts?|de|abiert[oa]s?|apert[oaie]|abert[oa]s?) $"
+)
+"""`orders placed before Friday`: of the data, or of what it tells."""
+_IN: Final = frozenset(("in", "dans", "en", "em", "tra", "fra", "dentro de", "daqui a"))
+_AWAITED: Final = Pattern(
+    r"\b(?:(?:i|we) (?:need|want|must have|have to have|ll need|would like)\b(?! (?:to|you)\b)|(?:needs?|needed|has|have|must|got) (?:to )?be (?:done|ready|finished|there|delivered)\b|(?:ready|due|deadline|needed)\b|ich brauche|wir brauchen|brauchen wir|brauche ich|(?:muss|soll) [^.;,\n]{0,20}\bfertig|fertig\b|j en ai besoin|il (?:me|nous) le faut|(?:doit|faut) (?:que ce soit |etre )?(?:pret|fini|termine)|lo necesit\w+|(?:tiene|debe|ha) (?:que )?(?:de )?estar list[oa]|mi serve|ci serve|(?:deve|devono) essere pront[oaie]|preciso (?:disso|dele|del[ea])|(?:tem|deve) (?:que |de )?estar pront[oa])"
+)
+"""What is wanted in three hours has a deadline; what is to be trained in three hours has a limit."""
 
 
 def read(document: Document) -> list[Candidate]:
@@ -78,13 +88,33 @@ def read(document: Document) -> list[Candidate]:
     found: list[Candidate] = []
     for match in _WHOLE.finditer(text):
         day = _day(match, document.now.date())
-        if day is not None:
+        is_of_data = _OF_DATA.search(text[max(0, match.start() - 24) : match.start()])
+        if day is not None and day >= document.now.date() and not is_of_data:
             time = _time(match)
             value = f"{day.isoformat()}T{time}" if time else day.isoformat()
             found.append(Candidate("deadline", value, match.start(), match.end()))
     if not found:
-        found = [c for m in _CLOCK.finditer(text) if (c := _by_clock(m, document.now))]
-    return found or [_east_asian(m, document.now) for m in _CJK.finditer(text)][:1]
+        clocks = (m for m in _CLOCK.finditer(text) if not _OF_DATA.search(text[max(0, m.start() - 24) : m.start()]))  # fmt: skip
+        found = [c for m in clocks if (c := _by_clock(m, document.now))]
+    found = found or [_east_asian(m, document.now) for m in _CJK.finditer(text)][:1]
+    return found or _from_now(document)
+
+
+def _from_now(document: Document) -> list[Candidate]:
+    """`I need it in 3 hours`; days are named without a time."""
+    tokens = document.tokens
+    for at, token in enumerate(tokens[:-2]):
+        span = timespans.read(tokens, at + 1) if token.text in _IN else None
+        if span is None or document.is_negated(token.start):
+            continue
+        start, end = document.clause(at)
+        if not _AWAITED.search(document.loose[start:end]):
+            continue
+        is_in_days = span.hours % 24 == 0
+        moment = document.now + timedelta(hours=span.hours)
+        value = moment.strftime("%Y-%m-%d" if is_in_days else "%Y-%m-%dT%H:%M")
+        return [Candidate("deadline", value, token.start, tokens[span.last].end)]
+    return []
 
 
 def _day(match: re.Match[str], today: date) -> date | None:

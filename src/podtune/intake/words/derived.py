@@ -2,10 +2,13 @@
 
 from collections.abc import Container, Sequence
 from itertools import pairwise
+from typing import Final
 
 from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.lexicon import Concept
 from podtune.intake.words.tokens import Token
+
+_SO_MUCH: Final = frozenset(["=", ":", "is", "that", "of", "it", "as", "much", "high", "large", "so", "hoch", "viel", "gross", "davon", "de", "cela", "ca", "eso", "ello", "di", "questo", "disso", "isso"])  # fmt: skip
 
 
 def multiples(
@@ -61,4 +64,13 @@ def _factor(tokens: Sequence[Token], at: int) -> tuple[float | None, int]:
             factor = token.number.value
         elif token.concept is Concept.RANK:
             return factor, token.end
-    return None, tokens[at].end
+    return _said_alone(tokens, at)
+
+
+def _said_alone(tokens: Sequence[Token], at: int) -> tuple[float | None, int]:
+    """`rank 32, alpha twice that`, `Alpha doppelt so hoch`: of the rank, where no other thing is named."""
+    rest = tokens[at + 1 : at + 7]
+    end = next((n for n, token in enumerate(rest) if token.is_break), len(rest))
+    said = [token for token in rest[:end] if token.text not in _SO_MUCH]
+    is_double = len(said) == 1 and said[0].concept is Concept.TWICE
+    return (2.0, rest[end - 1].end) if is_double else (None, tokens[at].end)

@@ -29,6 +29,10 @@ _FIRST_OF_TWO: Final = Pattern(
 _DATA: Final = Pattern(
     r"(?:last|past|previous|letzten|derniers|dernieres|ultimos|ultimas|ultime|ultimi) *$"
 )
+_LASTING: Final = Pattern(
+    r"\b(?:calls?|recordings?|videos?|sessions?|meetings?|conversations?|interviews?|lectures?|episodes?|clips?|answers?|repl(?:y|ies)|responds?|responses?|anrufe?|gesprache?|aufnahmen|antworte?t?e?n?|appels|repond\w*|llamadas|responde\w*|chiamate|rispond\w*|chamadas)\b[^.;,\n]{0,25}$"
+)
+"""`calls of up to 2 hours`, `a bot that answers within 2 minutes`."""
 
 
 _UNTIL: Final = frozenset(("jusqu a", "hasta", "ate", "fino a", "bis"))
@@ -74,7 +78,7 @@ def _is_limit(document: Document, span: timespans.Span) -> bool:
         left.append(tokens[back])
         back -= 1
     before = document.folded[max(0, tokens[span.first].start - 60) : tokens[span.first].start]
-    if _DATA.search(before):
+    if _DATA.search(before) or _LASTING.search(before):
         return False
     concepts = [t.concept for t in left]
     if Concept.MORE_THAN in concepts:

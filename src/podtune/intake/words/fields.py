@@ -81,15 +81,18 @@ _FILLERS: Final = frozenset(
 )
 _BETWEEN: Final = frozenset(["个", "k", "%", "x", "full", "complete", "total", "ganze", "single", "only", "einzige", "einzigen", "seule", "seul", "sola", "solo", "unica", "unico", "so", "more", "additional", "extra", "further", "weitere"])  # fmt: skip
 """What may stand between a number and its field word."""
+_EVERY: Final = frozenset(["every", "each", "alle", "jede", "jeden", "tous les", "tous", "toutes", "chaque", "cada", "ogni", "每", "每隔"])  # fmt: skip
 _MINUS: Final = frozenset(("minus", "-", "moins", "menos", "meno", "negative"))
 _EPOCHS_SHUFFLED: Final = frozenset(("".join(sorted("epochs")), "".join(sorted("epoch"))))
 """The letters of a word that is often mistyped."""
 _CUT: Final = Pattern(r"truncat|cut|sequen|shorten|kurz|tronqu|recort|taglia|trunca|long|lang|截")
 
 
-_PAST: Final = Pattern(
-    r"(?<!if )(?<!when )(?<!once )(?<!as )\b(?:we|i|they|he|she) (?:already |first |only |just )?(?:tried|used|did|ran|trained|took|went with|started with)\b(?![^.;]{0,40}\b(?:now|but|this time)\b)|\b(?:hatten wir|wir hatten|haben wir (?:zuletzt|letzt\w*|schon))\b|\b(?:nous avons|on a|j ai) (?:deja )?(?:essaye|fait|utilise|pris)\b|\b(?:probamos|hicimos|usamos|use|probe)\b(?=[^.;]{0,30}$)(?<!\buse)|\babbiamo (?:gia )?(?:provato|fatto|usato)\b|\b(?:tentamos|fizemos|testamos)\b"
+_WILL_DO: Final = Pattern(
+    r" (?:(?:is|are|will|would|should|might|may|could|ist|sind|reich(?:t|en)|est|sont|son|es|sono|e|sao|basta\w*|suffi\w*|chega\w*)(?: (?:be|do|just|more than|quite|plenty|already|schon|auch|bien|mas que|piu che|mais que))* ?)?(?:enough|fine|ok|okay|plenty|better|safer|wiser|do|suffice|sufficient|best|please|genug|genugt|besser|bitte|assez|mieux|mejor|suficiente\w*|meglio|abbastanza|melhor|stattdessen)\b|"
+    r" (?:reich(?:t|en)|genug(?:t|en)|suffi(?:t|sent|ra)|basta\w*|chega\w*|should do|will do|would do)\b"
 )
+"""`wait, 4 is enough`: the number ends there, whatever is said of it."""
 _WHICH: Final = frozenset("哪下第每这上")
 
 
@@ -236,17 +239,19 @@ class Reader(Asides):
             value /= 100
         if thousand:
             value *= 1024 if concept is Concept.LENGTH else 1000
-        if self._is_past(at) or self._is_which(at, concept):
+        if self._is_past(at) or self._is_which(at, concept) or self._is_period(at, concept, where):
             return True
         first, last = min(at, where), max(self._unit_end(at), where)
         self._add(field, value, self._tokens[first].start, self._tokens[last].end, at)
         return True
 
-    def _is_past(self, at: int) -> bool:
-        """`we tried 5 epochs last month`: what was done is no wish."""
-        start, _ = self._document.clause(at)
-        before = self._document.loose[start : self._tokens[at].start]
-        return _PAST.search(before[-60:]) is not None
+    def _is_period(self, at: int, concept: Concept, where: int) -> bool:
+        """`save every 100 steps` is no number of steps, `one more epoch than last time` no number of epochs."""
+        if concept not in _UNITS:
+            return False
+        before = [t.text for t in self._tokens[max(0, at - 2) : at]]
+        after = [t.text for t in self._tokens[where + 1 : where + 2]]
+        return any(text in _EVERY for text in before) or after in (["than"], ["als"])
 
     def _is_which(self, at: int, concept: Concept) -> bool:
         """`哪一步`, `下一步`: one of many, no number of them."""
@@ -279,7 +284,10 @@ class Reader(Asides):
     def _opens_range(self, at: int, field: Concept, where: int) -> bool:
         """`rank 8 to 16`: two numbers for one field are none; of `raise the rank from 8 to 16` the last counts."""
         after = self._tokens[at + 1 : at + 3]
-        if len(after) < 2 or after[0].text not in _TO or after[1].number is None:
+        if len(after) < 2 or after[1].number is None:
+            return False
+        is_joined = after[0].text == "-" and after[0].end == after[1].start
+        if after[0].text not in _TO and not is_joined:
             return False
         self._used.add(at + 2)
         before = self._tokens[max(0, at - 6) : at]
@@ -289,12 +297,13 @@ class Reader(Asides):
 
     def _inherited(self, at: int) -> bool:
         """`3 epochs ... make it 2`: a bare number takes the field of what was said last."""
+        token = self._tokens[at]
         ends = (
             at + 1 >= len(self._tokens)
             or self._tokens[at + 1].is_break
             or self._tokens[at + 1].concept in (Concept.AND, Concept.CORRECTION)
+            or _WILL_DO.match(self._document.loose, token.end) is not None
         )
-        token = self._tokens[at]
         before = [c for c in (*self.found, *self._budgets) if c.end <= token.start]
         if not (ends and is_corrected_here(self._tokens, at)) or not before:
             return False

@@ -15,7 +15,7 @@ _COMES_TO: Final = Pattern(
     r"|\bhow many (?:\w{1,12} )?(?:dollars|euros?|bucks|pounds|credits|cents|hours|minutes|gpu hours|days)\b|\bhow (?:much|many)\b[^.;\n]{0,40}\b(?:budget|spend|pay)\b|\bwhat s (?:the|your|a) (?:\w{1,12} ){0,2}(?:price|cost|bill|estimate|quote|fee|charge)\b|\bwhat (?:kind of |sort of )?(?:price|cost|budget|bill|fee)s?\b"
     r"|\b(?:costs?|price|pricing) (?:of|for)\b(?! living)[^.;!\n]{0,80}\?|^(?:the )?costs? (?:of|for)\b|\b(?:price|cost|costs|pricing|quote|estimate)\b[^.;,?\n\ue001\ue003]{0,12}\?|\b(?:tell|give|show|send|get|let) (?:me|us) (?:know )?(?:\w{1,12} ){0,4}(?:price|costs?|quote|quotation|estimate)\b|\b(?:calculate|compute|work out|figure out|project|predict|price) (?:\w{1,12} ){0,3}(?:price|costs?|bill|up|spend\w*)\b|\b(?:would|will|does|is|could) \$? ?\d[^.;,\n]{0,20}\b(?:cover|suffice|do it|get me|be enough)\b|\b(?:can|could) (?:i|we) afford\b|\baffordable\b"
     r"|\bwas (?:wurde|kommt|zahle|zahlen|kame|musste)\b[^.;\n]{0,60}|\b(?:welche|mit welchen|welcher|wie hoch)\b[^.;\n]{0,20}\b(?:kosten|preis|betrag|summe)\b|\bwie teuer\b|\bwie lange (?:wurde|braucht|dauert|dauern|brauchte|rechnet|lauft|wird)\b|\bpreis (?:fur|von)\b|\bkosten (?:fur|von)\b|\b(?:angebot|preisauskunft|kosten) (?:fur|von|berechnen|schatzen|ermitteln)\b|\bwas (?:es|das|ein\w*|die|der)\b[^.;\n]{0,60}\bkoste(?:n|t|te)?\b"
-    r"|\b(?:a )?combien\b|\bquel(?:le)? (?:est |serait |sera )?(?:le |la |l )?(?:prix|cout|budget|duree|tarif|facture|depense)\b|\bchiffre[rz]?\b|\bce que (?:ca |cela )?coute(?:rait|ra)?\b|\b(?:donne|dis|calcule)\w* (?:moi )?(?:le |un |une |l )?(?:prix|cout|devis|estimation)\b"
+    r"|\b(?:a )?combien\b(?! (?:d |de )(?:epoques?|etapes?|pas|lignes?|exemples?|donnees|rangs?|bits?))|\bquel(?:le)? (?:est |serait |sera )?(?:le |la |l )?(?:prix|cout|budget|duree|tarif|facture|depense)\b|\bchiffre[rz]?\b|\bce que (?:ca |cela )?coute(?:rait|ra)?\b|\b(?:donne|dis|calcule)\w* (?:moi )?(?:le |un |une |l )?(?:prix|cout|devis|estimation)\b"
     r"|\bcual (?:es|seria|sera) (?:el )?(?:coste|costo|precio)\b|\b(?:que|cual) (?:coste|costo|precio)\b|\b(?:dame|dime|calcula\w*|estima\w*) (?:el |un |una )?(?:coste|costo|precio|presupuesto|estimacion)\b|\blo que costaria\b|\bque me (?:costaria|cuesta|saldria)\b"
     r"|\bqual (?:e|sarebbe|sara) il (?:costo|prezzo)\b|\bche (?:costo|prezzo|spesa)\b|\b(?:dammi|dimmi|calcola\w*|stima\w*) (?:il |un |una |i )?(?:costo|costi|prezzo|preventivo|stima)\b|\b(?:costo|prezzo) (?:per|di) \w"
     r"|\bqual (?:e|seria|sera) o (?:custo|preco)\b|\bque (?:custo|preco)\b|\b(?:me de|diga|calcule|estime) (?:o |um |uma )?(?:custo|preco|orcamento|estimativa)\b|大概?(?:要|需要)?多少(?:钱|美元|元|费用)|要(?:花)?多久|需要多(?:久|长时间|少钱)|花多少|成本(?:是)?多少|费用(?:大概|估计)?|どのくらい(?:かか|の費用)|費用を"
@@ -33,14 +33,6 @@ _BEGUN: Final = Pattern(
     r"\bare we (?:done|finished|ready|there)\b|\b(?:(?:my|our|the|that|this|mein\w*|unser\w*|das|mon|notre|l|mi|nuestr[oa]|el|il mio|la mia|nostr[oa]|o meu|meu|nosso|o)) (?:[^\W\d_]{1,15} |\ue003\ue002{0,60} ?){0,3}(?:runs?|jobs?|training|fine ?tun(?:e|ing)|lauf|laufs|job|entrainement|entrenamiento|addestramento|treino|treinamento)\b"
 )
 """A run that somebody speaks of as one that is there."""
-_POEM: Final = Pattern(
-    r"\b(?:write|compose|tell|sing|recite|give|translate|book|order|erzahl\w*|raconte\w*|cuenta\w*|racconta\w*|conte|schreib\w*) (?:\w{1,10} ){0,3}(?:poem|story|joke|song|essay|limerick|haiku|recipe|riddle|flight|pizza|hotel|witz|gedicht|blague|histoire|poeme|chiste|poema|barzelletta|poesia|piada)\b|笑话|写首|讲个"
-)
-_FACT: Final = Pattern(
-    r"^\s{0,3}(?:(?:hi|hello|hey|hallo|bonjour|hola|ciao|ola|quick question|question|by the way|btw|ok|okay|so|and|please|sorry)[,:!. ]{1,3}){0,2}"
-    r"(?:(?:could|can|would) you (?:please )?(?:tell|explain|show) (?:me |us )?(?:what|how|why|which|whether|if|the difference)\b|explain\b|what (?:is|are|s|does|do|was|can|models?|gpus?|cards?|formats?|languages?|kinds?|types?|providers?)\b|which (?:is|are|one|models?|gpus?|cards?|formats?|languages?|kinds?|types?|regions?|providers?|of your)\b|who\b|why (?:is|are|do|does|should|would|use)\b|when (?:should|would|do)\b|how (?:do|does|can|should|would|is|are|many|big|large|much (?:data|memory|vram))\b|does (?:podtune|lora|qlora|it|this|that|your|training)\b|do you (?:support|have|offer|know|accept|work|use|keep|store|sell|share|do|run)\b|are (?:you|there)\b|is (?:there|it (?:possible|safe|ok|better|true)|lora|qlora|podtune|your)\b|should i\b|tell me (?:about|more)\b|"
-    r"was (?:ist|sind|bedeutet|macht|kannst|kann|heisst)\b|welche[rsn]? (?:modelle?|gpus?|karten|formate?|sprachen?)\b|wie (?:funktioniert|viele|gross|geht)\b|warum\b|wer\b|erklar\w*|unterstutzt\b|gibt es\b|qu est ce\b|c est quoi\b|quel(?:le)?s (?:modeles?|gpus?|cartes|formats?|langues|sont)\b|comment (?:fonctionne|marche|ca|faire)\b|pourquoi\b|est ce que (?:tu|vous|podtune)\b|explique\w*|que (?:es|son|significa|hace)\b|cuales? (?:son|modelos)\b|como funciona\b|por que\b|explica\w*|que modelos\b|che cos|cosa (?:e|sono|fa|significa)\b|quali\b|come funziona\b|perche\b|spiega\w*|o que (?:e|sao|significa|faz)\b|quais\b|como funciona\b|什么是|为什么|怎么|有哪些|支持哪些|你(?:们)?支持)"
-)
 _HOLD: Final = Pattern(
     r"\b(?:don t|do not|dont|not|never|nothing|without|no need to)\b[^.;,!?:\n]{0,18}\b(?:start|train|launch|run|begin|provision|rent|kick off|fire|book|spin up|execute|commit|spend|do|starting|training|launching|running|renting|booking|committing|spending)\b(?: (?:it|this|that|anything|any|a thing|the|a|an|my|our|on|up|off|real|actual|job|training|fine ?tuning|run|machines?|pods?|gpus?|money|cent|something|to)){0,4}(?: (?:yet|now|for now|just yet|so far|right now|at all|today|so soon))?(?=\s{0,2}(?:$|[,.;:!?\n\-(]| (?:just|only|i|we|but|please|first)\b))"
     r"|\b(?:noch )?(?:nichts|nicht|kein\w*)\b[^.;,\n]{0,25}\b(?:starten|trainieren|loslegen|anfangen|mieten|beginnen|starte|trainiere|buchen|ausfuhren)\b(?! (?:bevor|ohne|wenn))|\bohne (?:etwas |was )?zu (?:starten|trainieren|mieten)|\bne (?:lance|demarre|commence|entraine|loue|fais)\w*[^.;,\n]{0,6}\b(?:rien|pas|encore)\b|\bsans (?:rien )?(?:lancer|demarrer|commencer|louer)|\bno (?:empieces|lances|inicies|entrenes|alquiles|arranques|hagas)\b|\bsin (?:empezar|lanzar|iniciar|entrenar|alquilar)\b|\bnon (?:avviare|iniziare|lanciare|addestrare|noleggiare|partire|far partire)\b|\bsenza (?:avviare|iniziare|lanciare)\b|\bnao (?:comece|inicie|treine|rode|alugue|faca)\b|\bsem (?:comecar|iniciar|treinar|rodar)\b|先不要|先别|不要(?:开始|启动|训练|运行)|别(?:开始|启动|训练|运行)"
@@ -60,7 +52,6 @@ _ENDED: Final = Pattern(
 _STOP_FIRST: Final = Pattern(
     r"^\s{0,3}(?:(?:please|pls|hey|hi|ok|now|bitte|por favor|per favore|s il (?:te|vous) plait|could you|can you|kannst du|peux tu|puedes|puoi|pode)[,! ]{1,3}){0,3}(?:stop|cancel|kill|abort|terminate|halt|end|interrupt|stoppe?|beende|brich|arrete[rz]?|annule[rz]?|deten|cancela|ferma|annulla|interrompi|pare|interrompa|cancele) (?:the |my |our |that |this |den |das |mein\w* |l |le |la |mon |el |mi |il |lo |o |a |meu ){0,2}(?:[^\W\d_]{1,15} |\ue003\ue002{0,60} ?){0,2}(?:job|run|training|fine ?tuning|lauf|entrainement|entrenamiento|trabajo|addestramento|lavoro|treino|treinamento)\b(?! (?:after|when|if|once|at|as soon|before|nach|wenn|apres|quand|despues|cuando|dopo|quando|depois|on\b.{0,40}instead))"
 )
-_DIGIT: Final = Pattern(r"\d")
 
 
 def asks_price(document: Document) -> bool:
@@ -80,14 +71,6 @@ def asks_state(document: Document) -> bool:
     """Whether a run is spoken of that is there, together with a word of how it goes."""
     begun = _BEGUN.search(document.loose)
     return begun is not None and bool(_NEWS.search(document.loose) or _STATE.search(document.loose))
-
-
-def asks_fact(document: Document) -> bool:
-    """`what is LoRA?`, `which models do you support`: about the program or the trade, no order."""
-    if _POEM.search(document.loose) is not None:
-        return not document.literals
-    asks = _FACT.search(document.loose) is not None and not document.literals
-    return asks and not _DIGIT.search(document.folded)
 
 
 def is_told_by_the_model(document: Document, place: int) -> bool:
@@ -112,4 +95,9 @@ def asks_fitness(document: Document) -> bool:
 
 def holds_off(document: Document) -> bool:
     """`don't start anything yet`: whatever else is said, nothing may be begun."""
-    return _HOLD.search(document.loose) is not None
+    return is_held(document.loose)
+
+
+def is_held(words: str) -> bool:
+    """Whether words hold everything off."""
+    return _HOLD.search(words) is not None

@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-from podtune.intake.words import inquiries
+from podtune.intake.words import facts, inquiries
 from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.document import Document
 from podtune.intake.words.literals import Kind
@@ -19,7 +19,7 @@ _NOUN_ONLY: Final = Pattern(
 _ESTIMATE: Final = Pattern(
     r"\bhow much\b(?! (?:data|longer|v?ram|memory|context|disk|space|storage))[^.;\n]{0,60}|\bhow (?:expensive|pricey|long)\b[^.;\n]{0,20}\b(?:would|will|does|is|to|might|take)\b|\bwhat (?:would|will|does|s|is|might|could)\b[^.;\n]{0,50}\b(?:cost|price|charge|set me back|run me)\b|\b(?:cost|price) (?:estimate|quote|check)|\bestimat(?:e|ion)\b|\bquote\b(?! [a-z]+ from)|\bget (?:me )?a price\b|"
     r"\bprice (?:for|of|to|out)\b|\bwhat s the (?:price|cost|damage)\b|\bdry run\b|\b(?:ballpark|rough) (?:figure|number|estimate|price|cost|idea|guess|sum)\b|(?<!in the )(?<!in that )\bballpark\b(?! (?:of )?[$€£]?\d)(?=[^.;\n]{0,3}(?:$|[.:;,?!\n]| for\b| on\b| please\b))|\b(?:only|just) (?:show|plan|tell|give)\b[^.;\n]{0,30}\b(?:plan|price|cost|costs|estimate|quote)\b|\bplan only\b|\bjust (?:a |the )?plan\b|\bshow me (?:the|a) plan\b|\bworth it\b|\b(?:which|what) (?:gpu|card|machine)s? (?:would|should|do(?! you (?:have|offer|support|know|sell|own|run))|is|can(?! you)|will)\b|\bwelche[ns]? (?:gpu|karte|grafikkarte)\b|\b(?:is|are|will|would|does)\b[^.;,\n]{0,12}\d[^.;,\n]{0,25}\benough\b|\breich(?:t|en)\b[^.;,\n]{0,12}\d|\b(?:basta|bastan|bastano|suffi(?:t|sent)|chegam?)\b[^.;,\n]{0,12}\d|"
-    r"\b(?:was|wie ?viel|wieviel)\b[^.;\n]{0,30}\b(?:kostet|kosten|wurde)\b|\bkostenschatzung|\bkostenvoranschlag|\bschatze? (?:die )?kosten|\bcombien\b|\bquel (?:est|serait) le (?:prix|cout)|\bestime[rz]?\b|\bdevis\b|\bcuanto\b[^.;\n]{0,40}|\bque (?:costaria|precio)|\bestima(?:r|cion)?\b|\bpresupuestame|"
+    r"\b(?:was|wie ?viel|wieviel)\b[^.;\n]{0,30}\b(?:kostet|kosten|wurde)\b|\bkostenschatzung|\bkostenvoranschlag|\bschatze? (?:die )?kosten|\bcombien\b(?! (?:d |de )(?:epoques?|etapes?|pas|lignes?|exemples?|donnees|rangs?|bits?))|\bquel (?:est|serait) le (?:prix|cout)|\bestime[rz]?\b|\bdevis\b|\bcuanto\b[^.;\n]{0,40}|\bque (?:costaria|precio)|\bestima(?:r|cion)?\b|\bpresupuestame|"
     r"\bquanto\b[^.;\n]{0,40}\b(?:cost\w*|cust\w*|sai|ficaria|verrebbe|viene|spend\w*)|\bstima\b|\bpreventivo\b|\bestimativa\b|\borcamento para\b(?! \d)|多少钱|费用是?多少|要花多少|估算|估价|报价|いくら|見積"
 )
 _STATUS: Final = Pattern(
@@ -75,8 +75,8 @@ KNOBS: Final = frozenset(
 """Fields that only a training has."""
 _MODEL_PARTS: Final = frozenset(("base_model_family", "base_model_id"))
 """What is also said of a run that is there: `how is the llama run going`."""
-_KINDS: Final = frozenset(("adapter", "method"))
-"""What a question of fact may be about: `what is LoRA?`."""
+_SIZED: Final = frozenset(("base_model_family", "base_model_size_b"))
+"""Beside a card: whether the one fits on the other is told by a plan."""
 _CHANGES: Final = Pattern(
     r"\b(?:download|delete|remove|rename|publish|share|restart|re ?run|retry|re ?start|repeat|redo|export|upload|merge|deploy|copy|pause|pay|herunterladen|losche?n?|telecharge\w*|supprime\w*|descarga\w*|borra\w*|scarica\w*|elimina\w*|baixe|baixar|apague|train\w*|fine ?tun\w*|use|take|start)\b|下载|删除|重新"
 )
@@ -96,6 +96,8 @@ class Intent(NamedTuple):
 
     value: str
     job_id: Candidate | None
+    is_asking: bool = False
+    """Whether the request is nothing but a question of fact."""
 
 
 def read(document: Document, stated: set[str], *, has_data: bool, has_model: bool) -> Intent:
@@ -129,10 +131,13 @@ def read(document: Document, stated: set[str], *, has_data: bool, has_model: boo
         return Intent("check_data", job)
     if not ((is_named if is_known else has_data) or dials) and _asks_state(document, job):
         return Intent("status", job)
+    if facts.asks_only(document, has_data=has_data, trains=trains):
+        is_for_the_planner = "gpu_type" in stated and bool(stated & _SIZED)
+        return (
+            Intent("estimate", job) if is_for_the_planner else Intent("other", job, is_asking=True)
+        )
     if is_held and not trains and (has_model or knobs) and not _resumes(text):
         return Intent("estimate", job)
-    if not (has_data or dials - _KINDS) and inquiries.asks_fact(document):
-        return Intent("other", job)
     if job is not None and _resumes(text):
         return Intent("train", job)
     about = (

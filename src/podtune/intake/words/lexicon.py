@@ -80,7 +80,7 @@ PHRASES: Final[Mapping[Concept, str]] = {
     Concept.RANK: "rank|r|lora r|lora rank|rank of|rang|rango|rangs|秩|ランク",
     Concept.ALPHA: "alpha|lora alpha|alfa|lora alfa|アルファ",
     Concept.DROPOUT: "dropout|lora dropout|drop out|ドロップアウト|丢弃率",
-    Concept.LENGTH: "max length|maximum length|max len|max seq len|max seq length|max sequence length|maximum sequence length|sequence length|seq|seq len|seqlen|"
+    Concept.LENGTH: "max length|maximum length|sequences up to|sequences of up to|sequences of at most|sequences of length|max len|max seq len|max seq length|max sequence length|maximum sequence length|sequence length|seq|seq len|seqlen|"
     "seq length|context length|context window|context size|max context|context|ctx|ctx len|max tokens|cutoff|cutoff len|block size|longueur maximale|longueur max|longueur de contexte|"
     "longueur de sequence|contexte|kontextlange|kontextlaenge|kontext|kontextfenster|sequenzlange|maximale lange|longitud maxima|longitud de contexto|longitud de secuencia|"
     "contexto|lunghezza massima|lunghezza del contesto|lunghezza di contesto|contesto|comprimento maximo|comprimento de contexto|comprimento do contexto|tamanho de contexto|上下文|上下文长度|最大长度|コンテキスト|コンテキスト長",
@@ -93,7 +93,7 @@ PHRASES: Final[Mapping[Concept, str]] = {
     Concept.ROWS: "row|rows|example|examples|sample|samples|record|records|line|lines|entries|items|conversations|tickets|messages|pairs|chats|"
     "zeile|zeilen|beispiele|eintrage|datensatze|ligne|lignes|exemple|exemples|enregistrements|fila|filas|ejemplos|registros|righe|esempi|linhas|exemplos|行|条|条数据|件",
     Concept.TOKENS: "token|tokens|tok|toks",
-    Concept.AT_MOST: "at most|at the most|max|maximum|maximal|maximale|maxi|upper limit|up to|no more than|not more than|no longer than|not longer than|not over|not above|not exceed|never exceed|must not exceed|"
+    Concept.AT_MOST: "at most|at the most|hard stop|hard stop at|at the very most|at the absolute most|at very most|absolute max|absolute maximum|absolute limit|allerhochstens|max|maximum|maximal|maximale|maxi|upper limit|up to|no more than|not more than|no longer than|not longer than|not over|not above|not exceed|never exceed|must not exceed|"
     "not to exceed|do not exceed|don t exceed|capped at|cap of|cap at|cap it at|cap|cap is|limit of|limit|limit is|limited to|limit it to|hard limit|hard cap|ceiling|ceiling of|tops|within|stay under|keep under|keep it under|below|"
     "hochstens|hoechstens|maximal|nicht mehr als|nicht langer als|nicht laenger als|nicht uber|bis zu|obergrenze|obergrenze von|limit von|"
     "au maximum|au plus|maximum de|pas plus de|pas plus d|pas plus que|jusqu a|plafond|plafond de|limite|limite de|limite a|sans depasser|ne pas depasser|ne depasse pas|"
@@ -123,7 +123,7 @@ PHRASES: Final[Mapping[Concept, str]] = {
     Concept.BUT: "but|rather|sondern|sino|mais plutot|bensi|mas sim|而是|only use|just use",
     Concept.OR: "or|oder|ou|o|oppure|或|或者|还是|nor",
     Concept.AND: "and|then|und|dann|et|puis|y|luego|e|poi|depois|和|并|然后|also|plus",
-    Concept.CORRECTION: "actually|actually no|no wait|wait|wait no|hold on|make that|make it|scratch that|strike that|i mean|i meant|on second thought|on second thoughts|sorry|correction|let s do|let s say|let s make it|change that to|change it to|"
+    Concept.CORRECTION: "actually|hmm|hm|then again|on reflection|come to think of it|thinking about it|actually no|no wait|wait|wait no|hold on|make that|make it|scratch that|strike that|i mean|i meant|on second thought|on second thoughts|sorry|correction|let s do|let s say|let s make it|change that to|change it to|"
     "or rather|nope|better make it|no make it|no make that|oops|instead|doch lieber|lieber|nein|quatsch|ich meine|besser gesagt|genauer gesagt|moment|ach nein|stattdessen|korrektur|mach daraus|"
     "en fait|plutot|non plutot|enfin|pardon|je veux dire|finalement|attends|non attends|mejor|mejor dicho|no espera|espera|digo|perdon|en realidad|mas bien|quiero decir|que sean|"
     "anzi|no aspetta|aspetta|scusa|meglio|cioe|volevo dire|facciamo|alias|nao espera|quer dizer|na verdade|desculpa|melhor|corrigindo|不对|改成|改为|不是|应该是|更正|いや|やっぱり",
@@ -139,9 +139,9 @@ _NEGATIONS: Final[Mapping[str, str]] = {
     "en": "not|no|don t|dont|do not|doesn t|never|without|avoid|except|but not|anything but|everything but|anything except|any gpu except|excluding|won t|can t|cannot|shouldn t|isn t|mustn t|skip|neither|forbid|refuse|wouldn t",
     "de": "nicht|kein|keine|keinen|keinem|keiner|ohne|niemals|nie|ausser|vermeide|alles ausser|weder|bloss nicht",
     "fr": "pas|pas de|pas d|sans|jamais|sauf|evite|evitez|ni|tout sauf|non|aucun|aucune",
-    "es": "no|sin|nunca|excepto|salvo|evita|evite|ni|menos|cualquiera menos|ningun|ninguna",
+    "es": "no|nada de|sin|nunca|excepto|salvo|evita|evite|ni|menos|cualquiera menos|ningun|ninguna",
     "it": "non|senza|mai|tranne|eccetto|evita|evitare|niente|ne|nessun|nessuna|no",
-    "pt": "nao|sem|nunca|exceto|menos|evite|nem|nenhum|nenhuma",
+    "pt": "nao|nada de|sem|nunca|exceto|menos|evite|nem|nenhum|nenhuma",
     "zh": "不|不要|别|别用|不用|除了|避免|没有|勿|不能|不想",
     "ja": "以外|なし|ない|しない|使わない",
 }  # fmt: skip

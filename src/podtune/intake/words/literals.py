@@ -80,6 +80,7 @@ _BEFORE_NAME: Final = Pattern(
     r"(?:^|[:=,(]|\b(?:on|from|using|with|data|datas?et|set|as|to|model|base|adapter|checkpoint|repo|name|named|called|hf|hub|at|auf|mit|von|als|sur|avec|de|comme|con|sobre|como|su|come|com|daten|datos|dati|dados|donnees|données))\s*$",
     re.IGNORECASE,
 )
+_BESIDE_FILE: Final = Pattern(rf"[{HEAD}{TAIL}] ?\($")
 _AFTER_NAME: Final = Pattern(
     r"\s*(?:$|[.,;:!?()\[\n]|(?:and|with|for|when|to|at|on|as|using|in|und|mit|et|avec|y|con|e|com|per|para|pour|für|please|dataset|data|bitte)\b)",
     re.IGNORECASE,
@@ -158,6 +159,11 @@ def _is_a_list_of_words(match: re.Match[str]) -> bool:
 def _stands_as_name(match: re.Match[str], length: int) -> bool:
     """Whether two everyday words with a slash stand where an id would (`on org/tickets`)."""
     text, start = match.string, match.start()
+    if (
+        _BESIDE_FILE.search(text[max(0, start - 4) : start])
+        and text[start + length : start + length + 1] == ")"
+    ):
+        return False  # `rows.jsonl (good/bad)`
     return (
         _BEFORE_NAME.search(text[max(0, start - 24) : start]) is not None
         and _AFTER_NAME.match(text, start + length) is not None

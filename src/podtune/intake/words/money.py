@@ -32,8 +32,8 @@ _HOURLY: Final = Pattern(
 
 _BY_THE_HOUR: Final = Pattern(r" ?(?:ph|die stunde|for (?:each|every) (?:gpu )?hour)\b")
 _OTHER_SPAN: Final = Pattern(
-    r" ?(?:(?:/|an?|per|each|every|pro|je|im|am|die|der|par|por|al|a la|alla|l'|la|le|el|il) ?)?(?:days?|daily|weeks?|weekly|months?|monthly|years?|yearly|annually|"
-    r"tag|taglich|woche|wochentlich|monat|monatlich|jahr|jahrlich|jours?|semaines?|mois|annee|dias?|semanas?|mes|mensual\w*|ano|giorn[oi]|settiman[ae]|mese|mensil\w*|anno)\b|"
+    r" ?(?:(?:/|an?|per|each|every|(?:for |in )?(?:the|this|our|my|next|a whole)|(?:fur )?(?:diese[nrsm]?|den|das)|(?:pour )?(?:cette|ce)|pro|je|im|am|die|der|par|por|al|(?:para |por |per )?(?:este|esta|questo|questa)|a la|alla|l'|la|le|el|il) ?)?(?:days?|daily|weeks?|weekly|months?|monthly|quarters?|quarterly|years?|yearly|annually|"
+    r"tag|taglich|woche|wochentlich|monat|monatlich|quartal|trimestre|trimester|jahr|jahrlich|jours?|semaines?|mois|annee|dias?|semanas?|mes|mensual\w*|ano|giorn[oi]|settiman[ae]|mese|mensil\w*|anno)\b|"
     r" ?(?:/|per|pro|por|par|a) ?\d| ?(?:每|/)?(?:天|周|月|年)|(?:一天|一个?月)"
 )
 """A cap for a day or a month, or for so many rows, is none that podtune could keep: it is asked about."""
@@ -51,6 +51,9 @@ _BEGIN: Final = frozenset(["start", "run", "begin", "train", "launch", "proceed"
 _GOODS: Final = frozenset(["orders", "order", "purchases", "purchase", "invoices", "transactions", "refunds", "products", "claims", "payments", "sales", "items", "bestellungen", "rechnungen", "commandes", "factures", "pedidos", "facturas", "ordini", "fatture", "compras"])  # fmt: skip
 
 
+_PRICED: Final = _GOODS | {"prices", "price", "values", "value", "amounts", "worth", "costing", "tickets", "deals", "houses", "preise", "preis", "betrage", "prix", "montants", "precios", "importes", "prezzi", "importi", "precos", "valores"}  # fmt: skip
+"""What a range is of where it is no budget: `prices between $10 and $500`."""
+
 _VAGUE: Final = Pattern(
     r"\b(?:(?:a )?(?:few|couple(?: of)?|handful of|some) (?:dollars|bucks|euros?|quid|pounds)|some money|tenner|fiver|unlimited|money is no (?:object|issue)|no (?:budget|spending|cost|price) (?:limit|cap|constraints?)|"
     r"(?:budget|cost|spending|price) (?:limit|cap|ceiling) ?[:=]? ?(?:is )?(?:none|off|unlimited|infinite)|(?:remove|lift|drop|disable|ignore|bypass|override|raise|increase) (?:the |my |our |any )?(?:budget|cost|spending|price) (?:cap|limit|ceiling)|no limit on (?:cost|spend\w*|budget|money)|whatever it (?:costs|takes)|(?:price|cost|money) (?:doesn t|does not|isn t|is not|is irrelevant|no)(?: matter| an? (?:object|issue|problem))?|"
@@ -60,8 +63,12 @@ _VAGUE: Final = Pattern(
     r"alguns (?:euros|reais|dolares)|dinheiro nao e problema|custe o que custar|orcamento (?:apertado|limitado|pequeno))\b|钱不是问题|不差钱|预算不限|不限预算|几块钱|几十块|几美元"
 )
 
+_RENT: Final = Pattern(
+    r"(?:\b(?:gpus?|cards?|machines?|pods?|instances?|karten?|maschinen?|cartes?|tarjetas?|schede?|placas?)|\ue005\ue002{0,20}) (?:currently |usually |normally |already |typically )?(?:costs?|rents? (?:for|at)|goes? for|is|are|kostet|kosten|coutent?|cuestan?|costano?|custam?)\b"
+)
+"""What a machine is said to cost is no budget, unless it is said to be a limit."""
 _SHARE: Final = Pattern(
-    r"\b(?:half|a third|a quarter|two thirds|three quarters|\d{1,2} ?(?:%|percent)|the rest|part) of (?:it|that|this|them|those|the (?:money|budget|sum))\b|\b(?:die halfte|ein drittel|ein viertel|\d{1,2} ?%) (?:davon|dessen)\b|"
+    r"\b(?:half|a third|a quarter|two thirds|three quarters|\d{1,2} ?(?:%|percent)|the rest|part) of (?:it|that|this|them|those|(?:the|my|our|your|this) (?:money|budget|sum|\d)|(?:(?:my|our|the|your|those|these) )?(?:[$€£¥]|\d))|\b(?:die halfte|ein drittel|ein viertel|\d{1,2} ?%) (?:davon|dessen)\b|"
     r"\b(?:la moitie|un tiers|un quart) (?:de (?:cela|ca|cette somme|ce budget))\b|\b(?:la mitad|un tercio|un cuarto) (?:de (?:eso|ello|esa suma|ese presupuesto))\b|\bla meta (?:di (?:questo|quello|quella somma))\b|\bmetade (?:disso|desse valor|desse orcamento)\b"
 )
 """An amount that is a part of another."""
@@ -82,7 +89,9 @@ def read(document: Document) -> Budget:
     """The budgets a request states."""
     tokens = document.tokens
     candidates: list[Candidate] = []
+    weak: list[Candidate] = []
     used: set[int] = set()
+    is_unclear = False
     is_unusable = _VAGUE.search(_loose(document.folded)) is not None
     is_share = _SHARE.search(_loose(document.folded)) is not None
     for money in amounts.find(document):
@@ -98,11 +107,15 @@ def read(document: Document) -> Budget:
         is_other = scope == "total" and _OTHER_SPAN.match(after) is not None
         if kind == "unusable" or scope is None or money.is_doubtful or is_other:
             is_unusable = True
+            is_unclear |= kind == "unusable"
             continue
         used.update(range(money.last + 1, last + 1))
-        value = f"{money.amount!r}|{money.currency or ''}|{scope}|{kind}"
+        value = f"{money.amount!r}|{money.currency or ''}|{scope}|{kind.rstrip('?')}"
         is_unusable |= money.currency is None
         candidates.append(Candidate("budget", value, tokens[money.first].start, tokens[last].end))
+        weak += candidates[-1:] if kind == "max?" else []
+    if is_unclear:  # `ideally $5, $8 if need be`: a bare amount beside one that may mean as much
+        candidates = [c for c in candidates if c not in weak]
     if candidates and is_share:  # `I have $20, spend half of it`: what the cap is has to be asked
         return Budget([], used, is_unusable=True)
     return Budget(candidates, used, is_unusable)
@@ -180,7 +193,7 @@ def _unless_spent(token: Token) -> str | None:
 
 
 def _kind(document: Document, money: Money, last: int) -> str | None:
-    """`max`, `approx`, `unusable`, or None where the amount is no budget at all."""
+    """`max`, `approx`, `max?` of a bare amount, `unusable`, or None where it is no budget at all."""
     tokens = document.tokens
     left = _around(tokens, money.first - 1, -1)
     right = _around(tokens, last + 1, 1)
@@ -207,16 +220,21 @@ def _kind(document: Document, money: Money, last: int) -> str | None:
             is_negated(tokens, at) or _is_refused_after(tokens, last)
         )
         return "max" if negated else "unusable"
-    if Concept.AT_MOST in concepts or Concept.LESS_THAN in concepts or money.is_range:
+    if Concept.AT_MOST in concepts or Concept.LESS_THAN in concepts:
+        return "max"
+    if money.is_range and not any(t.text in _PRICED for t in left):
         return "max"
     if Concept.ABOUT in concepts:
         return "approx"
+    if _RENT.search(clause) or tokens[money.first - 1].concept is Concept.TWICE:
+        return None if _RENT.search(clause) else "unusable"
     says = {Concept.BUDGET, Concept.SPEND} & set(concepts) or any(
         t.text in ("por", "par") for t in left[:2]
     )
-    alone = len(left) + len(right) <= 2 or is_corrected_here(tokens, money.first)
+    says = says or is_corrected_here(tokens, money.first)
+    alone = len(left) + len(right) <= 2
     previous = _previous_clause_ends(tokens, money.first, Concept.BUDGET)
-    return "max" if says or alone or previous else "unusable"
+    return "max" if says or previous else "max?" if alone else "unusable"
 
 
 def _is_refused_after(tokens: Sequence[Token], last: int) -> bool:

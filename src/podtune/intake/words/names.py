@@ -5,7 +5,7 @@ Knows nothing of releases beyond what `families` needs to read a name.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from functools import cache
 from typing import Final, NamedTuple
@@ -91,6 +91,9 @@ _SIZE: Final = Pattern(
     r"(?<![\w.,$€£])(\d{1,4}(?:[.,]\d{1,3})?)(?:[ -]?(b)(?:illion)?(?![a-z])[ -]?(?:param(?:eter)?s?)?|[ -]?(m)(?:illion)?[ -]?(?:param(?:eter)?s?)(?![a-z])"
     r"| (milliarden|milliards|mil millones|miliardi|bilhoes) (?:de |di )?param)"
 )  # fmt: skip
+_OR_ELSE: Final = Pattern(r"[ ,]{1,3}(?:or|oder|ou|o|oppure)[ ,]{1,3}(?:else )?| ?/ ?")
+_BEGINS_PHRASE: Final = Pattern(r" (?:for|in|out|to)\b")
+"""`opt for`."""
 _UNIT_NEXT: Final = Pattern(
     r" ?(?:-|x )?(?:epo|e?poch|steps?|schritt|etape|paso|pass|hours?|hrs?|h\b|stund|heur|hora|ora|ore|minut|mins?\b|days?|tage?|%|k\b|gb|gpu|dollar|usd|eur|bucks|rows|examples|zeilen|lignes|filas|righe|linhas|"
     r"轮|步|元|小时|[\"$€£¥]|x ?[ahlt]\d|[ahlbt]\d{1,3}|rtx|gigs|rounds?|cards?|times|files?)"
@@ -104,9 +107,18 @@ def find(folded: str) -> list[Model]:
         if found and match.start() < found[-1].end:
             continue  # the inside of a name, as of deepseek's distillates
         model = _read(folded, match, guess=False)
+        if model is None and _is_other_choice(folded, match, found):
+            model = _read(folded, match, guess=False, alone=True)
         if model is not None:
             found.append(model)
     return found or list(_misses(folded))
+
+
+def _is_other_choice(folded: str, match: re.Match[str], found: Sequence[Model]) -> bool:
+    """`olmo or yi`: what is also an everyday word is a model where another stands right before its `or`."""
+    if not found or _BEGINS_PHRASE.match(folded, match.end()):
+        return False
+    return _OR_ELSE.fullmatch(folded[found[-1].end : match.start()][:20]) is not None
 
 
 def parse_id(name: str) -> Model | None:

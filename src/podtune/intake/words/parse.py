@@ -48,6 +48,10 @@ _BUDGET: Final = ("budget_amount", "budget_currency", "budget_scope", "budget_ki
 _KNOBLESS: Final = frozenset(("intent", "priority", "task", "dataset_hint", "base_model_mention"))
 
 
+_SPOKEN_OF: Final = frozenset(("intent", "job_id", "base_model_mention", "base_model_family", "base_model_version", "base_model_size_b", "base_model_variant"))  # fmt: skip
+"""What a question of fact names; all else in it (`is $5 a usual budget?`) nobody states."""
+
+
 class Span(NamedTuple):
     """Where in the request the words of a field stand."""
 
@@ -158,7 +162,7 @@ def _read(
     spans = [s for s in spans if not any(m.start < s.end and s.start < m.end for m in moments)]
     candidates = [
         *numbers.found, *spans, *budget.candidates, *chosen.candidates, *gpus.candidates, *data, *made.candidates, *switches.read(document),
-        *moments, *regions.read(document), *tasks.read(document), *columns.read(document, used), *_literal_fields(used),
+        *moments, *regions.read(document), *tasks.read(document), *columns.read(document, used), *_literal_fields(document, used),
     ]  # fmt: skip
     numbered = settle(choices.avoided(candidates), corrections(document.tokens))
     fields, places, conflicts = _unfold(numbered.chosen, numbered.conflicts)
@@ -168,6 +172,8 @@ def _read(
     )
     fields["intent"] = intent.value
     _by_intent(fields, intent)
+    if intent.is_asking:
+        conflicts = []
     says_little = bool(numbers.left_over) or len(document.tokens) <= 2
     is_bare = intent.value == "train" and not set(fields) - _KNOBLESS and says_little
     found = questions.Found(
@@ -177,7 +183,7 @@ def _read(
     flags = hostile.flags(document, used) | questions.doubts(fields, found) | made.flags
     if _HISTORY.search(document.loose):
         flags.add("needs_history")
-    asked = questions.ask(fields, conflicts, found)
+    asked = [] if intent.is_asking else questions.ask(fields, conflicts, found)
     confirmed = questions.confirm(fields, asked, found)
     kept = {field: place for field, place in places.items() if field in fields}
     return ParsedRequest(fields, kept, asked, confirmed, conflicts, sorted(flags))
@@ -190,9 +196,12 @@ def _is_bare_limit(document: Document, left_over: Sequence[int]) -> bool:
         before = at - 1
         while before >= 0 and document.tokens[before].concept in limits:
             before -= 1
+        behind = at + 1
+        while behind < len(document.tokens) and document.tokens[behind].concept in limits:
+            behind += 1
         opens = before < 0 or document.tokens[before].is_break
-        closes = at + 1 == len(document.tokens) or document.tokens[at + 1].is_break
-        if opens and closes and before < at - 1:
+        closes = behind == len(document.tokens) or document.tokens[behind].is_break
+        if opens and closes and behind - before > 2:
             return True
     return False
 
@@ -227,7 +236,7 @@ def _model(
     return chosen
 
 
-def _literal_fields(used: list[sources.Use]) -> list[Candidate]:
+def _literal_fields(document: Document, used: list[sources.Use]) -> list[Candidate]:
     """What literals state by their role alone."""
     found: list[Candidate] = []
     for use in used:
@@ -239,7 +248,7 @@ def _literal_fields(used: list[sources.Use]) -> list[Candidate]:
                 Candidate("eval_ref", value, start, end),
                 Candidate("eval_enabled", True, start, end),
             ]
-        elif use.role is sources.Role.RESUME:
+        elif use.role is sources.Role.RESUME and not document.is_negated(start):
             found.append(Candidate("resume_from", value, start, end))
         elif use.role is sources.Role.PROMPT:
             found.append(Candidate("system_prompt", value, start, end))
@@ -298,3 +307,6 @@ def _by_intent(fields: dict[str, Value], intent: intents.Intent) -> None:
         fields.pop("priority", None)
         if "base_model_family" not in fields:
             fields.pop("base_model_size_b", None)
+    if intent.is_asking:
+        for field in set(fields) - _SPOKEN_OF:
+            del fields[field]

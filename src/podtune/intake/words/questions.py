@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from podtune.intake.words.candidates import Value
 from podtune.intake.words.families import FAMILIES
+from podtune.intake.words.patterns import Pattern
 
 _WINDOWS: Final[Mapping[str, tuple[float, float]]] = {
     "learning_rate": (1e-7, 1e-2), "epochs": (1e-3, 50), "max_steps": (1, 1_000_000), "batch_size": (1, 512), "effective_batch_size": (1, 65_536),
@@ -35,6 +36,7 @@ _CARD_GB: Final[Mapping[str, float]] = {
 }  # fmt: skip
 """Largest memory a card of the name has, in GB (data sheets; see `planning.cards`)."""
 
+_EXPERTS: Final = Pattern(r"\b(\d{1,3})x(\d{1,3}(?:\.\d)?)b\b")
 _GB_PER_BILLION: Final[Mapping[str, float]] = {"full": 8.0, "lora": 2.0, "dora": 2.0, "qlora": 0.5}
 """Least memory per billion parameters: weights (and for `full` their gradients and two moments in 8 bits).
 Below even that nothing runs; what really fits is the plan's to say."""
@@ -141,8 +143,16 @@ def _is_too_large(fields: Mapping[str, Value]) -> bool:
         fields.get("gpu_vram_gb"),
     )
     memory = said if isinstance(said, int | float) else _CARD_GB.get(str(fields.get("gpu_type")))
+    if size is None:
+        size = _of_experts(str(fields.get("base_model_mention", "")))
     if not isinstance(size, int | float) or memory is None or not isinstance(count, int | float):
         return False
     return size * _GB_PER_BILLION.get(str(fields.get("adapter", "qlora")), 0.5) > memory * max(
         count, 1
     )
+
+
+def _of_experts(mention: str) -> float | None:
+    """Billions of parameters that `8x7b` has at least: the experts share the rest, about a fifth."""
+    named = _EXPERTS.search(mention.lower())
+    return 0.8 * int(named[1]) * float(named[2]) if named else None

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from podtune.intake.words.candidates import Candidate, Value
+from podtune.intake.words.clauses import answered_choices, is_refused, without_asked
 from podtune.intake.words.document import Document
 from podtune.intake.words.patterns import Pattern
 
@@ -52,16 +53,16 @@ SWITCHES: Final = (
     Switch("eval_enabled", True, r"\beval(?:uate|uation)\b(?! (?:the |my )?(?:cost|price|data\b|dataset|file|whether))|\beval\b|\bvalidate (?:on|with|against)\b|\bhold(?:ing)? ?out\b|\bheld out\b|\bvalidation (?:split|set|data)\b|\b\d{1,2} ?% (?:for |of (?:the )?(?:data|rows) for )?(?:validation|eval\w*|test\w*|zur validierung|validierung|de validation|de validacion|per la validazione|para validacao)|\btrain test split\b|\d0/\d0 split|"
     r"\bvalidierung\b|\bauswertung\b|\bevaluier\w+|\bevalue[rz]?\b|\bevaluation\b|\bvalidacion\b|\bevalua[r]?\b|\bvalutazione\b|\bvalida(?:re|zione)\b|\bavalia(?:r|cao)\b|\bvalidacao\b|评估|验证"),
     # ---- where ----
-    Switch("where", "local", rf"\blocally\b|\b(?:where|on)[ :=]{{0,2}}[:=] ?local\b|\b(?:on|using|with|from) {_HERE}\b|\b(?:run|train|stay|keep|do) (?:it |this |that |everything )?(?:local|here|offline)\b|\blocal (?:run|training|only|machine|gpu|cpu|fine ?tun\w*)\b|\bon prem(?:ise|ises)?\b|\b(?:this|my|our) (?:machine|box|computer|laptop|server|workstation|pc|mac|desktop) only\b|"
+    Switch("where", "local", rf"\blocally\b|\b(?:where|on)[ :=]{{0,2}}[:=] ?local\b|\b(?:on|using|with|from) {_HERE}\b|\b(?:run|train|stay|keep|do) (?:it |this |that |everything )?(?:right )?(?:local|here|offline)\b|\blocal (?:run|training|only|machine|gpu|cpu|fine ?tun\w*)\b|\bon prem(?:ise|ises)?\b|\b(?:this|my|our) (?:machine|box|computer|laptop|server|workstation|pc|mac|desktop) only\b|"
     r"\blokal\b|\bauf (?:meinem|diesem|unserem) (?:eigenen )?(?:rechner|laptop|pc|mac|computer|server|gerat)\b|\ben local\b|\blocalement\b|\bsur (?:ma|cette|notre) (?:propre )?machine\b|\bsur (?:mon|cet|ce) (?:ordinateur|pc|portable|mac)\b|\blocalmente\b|\ben (?:mi|este|esta|nuestro) (?:propi[oa] )?(?:maquina|ordenador|computadora|equipo|portatil|pc|laptop)\b|"
     r"\bin locale\b|\bsul (?:mio|nostro) (?:computer|pc|portatile|mac|server)\b|\bsu questa macchina\b|\bn[ao] (?:minha|meu|nosso|nossa|neste|nesta) ?(?:maquina|computador|notebook|pc|laptop)\b|\b(?:neste|nesta) (?:maquina|computador)\b|本地|我的电脑|本机|ローカル"),
     Switch("where", "runpod", r"\brun ?pod\b(?!\w)(?! ?(?:api|key|token|secret|account|balance|credits?|wallet))"),
     Switch("runpod_mode", "serverless", r"\bserver ?less\b|无服务器|サーバーレス"),
     Switch("runpod_mode", "pod", r"\b(?:gpu |a |one |the |single |dedicated |im |einen? |un |uno |um )pods?\b|\bas (?:a )?pod\b|\bpod mode\b|\b(?:run ?pod|normal|regular|plain|persistent|classic|on demand|gpu) pods?\b|\bpods?\b(?=[^.;\n]{1,14}\b(?:not|no|instead of|rather than|nicht|kein|statt|pas|no|non|nao) (?:a |an |the |de )?server ?less)|\b(?:not|no|instead of|rather than|nicht|kein|statt|pas|non|nao) (?:a |de )?server ?less[ ,]{1,3}(?:but |just |sondern |mais |sino |ma |mas )?(?:a |an |the |ein\w* |un |um )?pod\b"),
-    Switch("cloud_tier", "secure", r"\bsecure(?: |d )?(?:cloud|tier|data ?cent(?:er|re)s?|only|pods?|machines?|hosts?)\b|\bcloud (?:tier )?secure\b|安全云"),
-    Switch("cloud_tier", "community", r"\bcommunity(?: cloud| tier| machines?| hosts?| pods?| gpus?| is (?:ok|fine)| ok)\b|\bcloud (?:tier )?community\b|社区云"),
+    Switch("cloud_tier", "secure", r"\bsecure\b(?= (?:or|oder|ou|o) community)|(?<=community or )secure\b|\bsecure(?: |d )?(?:cloud|tier|data ?cent(?:er|re)s?|only|pods?|machines?|hosts?)\b|\bcloud (?:tier )?secure\b|安全云"),
+    Switch("cloud_tier", "community", r"\bcommunity\b(?= (?:or|oder|ou|o) secure)|(?<=secure or )community\b|\bcommunity(?: cloud| tier| machines?| hosts?| pods?| gpus?| is (?:ok|fine)| ok)\b|\bcloud (?:tier )?community\b|社区云"),
     Switch("spot", True, r"\bspot\b(?! on\b)(?! ?(?:the|check|a|an|errors?|problems?)\b)|\binterruptible\b|\bpre ?emptible\b|竞价", False),
-    Switch("spot", False, r"\bon demand\b|\bnon interruptible\b|\buninterrupt(?:ed|ible)\b|按需"),
+    Switch("spot", False, r"\bon demand\b|\ba la demande\b|\bbajo demanda\b|\ba demanda\b|\bsob demanda\b|\bauf abruf\b|\bnon interruptible\b|\buninterrupt(?:ed|ible)\b|按需"),
     # ---- privacy ----
     Switch("redact_pii", True, r"\b(?:strip|remove|redact|mask|anonymi[sz]e|scrub|blank out|black out|censor|hide|filter out|clean out|take out|delete|pseudonymi[sz]e|get rid of|blot out)\b[^.;\n]{0,50}\b(?:e ?mails?\b(?! (?:thread|file|about))|phone|pii|personal (?:data|info\w*|details)|names|addresses|identifiers?|sensitive|credit card|iban|customer data|private (?:data|info\w*))|\banonymi[sz]e (?:it|them|the|my|our|everything|first|before)|\b(?:names|e ?mails?|phone numbers|pii|personal (?:data|info\w*|details)|addresses)\b[^.;\n]{0,30}\b(?:blacked out|removed|redacted|masked|stripped|anonymi[sz]ed|scrubbed|pseudonymi[sz]ed)\b|\bpii (?:removed|redacted|stripped|out|scrubb\w+|redaction)|\bredact\w* pii|"
     r"\b(?:anonymisiere?n?|schwarze?n?|entferne?n?|maskiere?n?|losche?n?)\b[^.;\n]{0,50}\b(?:e ?mails?|mailadressen|telefonnummern?|namen|personenbezogene\w*|personliche\w*|daten)|\b(?:e ?mails?|mailadressen|telefonnummern|namen|personenbezogene daten)\b[^.;\n]{0,40}\b(?:entfernen|schwarzen|anonymisieren|maskieren)|"
@@ -83,6 +84,18 @@ SWITCHES: Final = (
 _LIES: Final = Pattern(
     r"\b(?:(?:data\w*|files?|tickets?|chats?|mails?|emails?|rows|docs|documents?|notes|csv|they|which|export) (?:is|are|lives?|sits?|lies?|stays?)|stored|saved|located|lying|daten (?:sind|liegen)|datei (?:ist|liegt)|liegt|liegen|gespeichert|se trouve\w*|stocke\w*|donnees sont|fichier est|guardad[oa]s?|datos estan|archivo esta|si trova\w*|dati sono|salvat[oaie]|dados estao|arquivo esta|salv[oa]s?) $"
 )
+_DONE_ALREADY: Final = Pattern(
+    r"\b(?:already|(?:has|have|had) been|were|was|bereits|schon|wurden?|deja|ont ete|ya|han sido|gia|sono stat[ie]|ja|foram)\b"
+)
+"""`emails are already removed`: nothing is left to do."""
+_LEARNT: Final = Pattern(
+    r"\b(?:learns?|teach(?:es)?|able|knows?|lernen|lernt|apprend\w*|aprend\w*|impar\w*)\b[^.;,\n]{0,16}$"
+)
+"""`it should learn to remove names`: what the model is to do."""
+_SAVED: Final = Pattern(
+    r"\b(?:sav(?:e|ed|ing)|stor(?:e|ed|ing)|download\w*|speicher\w*|leg\w*|enregistr\w*|sauvegard\w*|guard\w*|salv\w*|scaric\w*|baix\w*|descarg\w*)(?: (?:it|them|the|this|my|our|adapter|result|model|weights|output|files?|everything|all|es|ihn|sie|alles|den|das|ergebnis|modell|gewichte|resultat|modele|resultado|modelo|risultato|modello|le|la|les|lo|o|a|el|il|tout|todo|tutto|tudo)){0,4} $"
+)
+"""`save it locally`: where the result goes."""
 _RESULT_AFTER: Final = Pattern(
     r" ?(?:(?:it|them|the|my|our|this|finished|final|anything|den|das|le|la|el|il|o) ){0,3}(?:(?:adapter|model|result|weights|output|lora|checkpoint|bot)s?\b|(?:to|on|onto) (?:the )?(?:hub|hugging ?face|hf|github)\b)"
 )
@@ -105,19 +118,27 @@ def read(document: Document) -> list[Candidate]:
                 continue
             if document.folded[match.end() : match.end() + 1] == "_":
                 continue  # the beginning of another field's name, as in lora_alpha
-            if switch.field not in _SPELLED_NOT and document.is_negated(match.start()):
+            if switch.field not in _SPELLED_NOT and _is_refused(
+                document, match.start(), match.end()
+            ):
                 if switch.negated is None:
                     continue
                 value = switch.negated
             found.append(Candidate(switch.field, value, match.start(), match.end()))
-    return _adjusted(found)
+    return _adjusted(without_asked(found, answered_choices(document.tokens)))
+
+
+def _is_refused(document: Document, start: int, end: int) -> bool:
+    return document.is_negated(start) or is_refused(document.loose, start, end)
 
 
 def _is_of_something_else(document: Document, switch: Switch, start: int, end: int) -> bool:
     """`the data is on my laptop` says not where to train; `don't upload the adapter` not that data stays."""
     before = document.loose[max(0, start - 30) : start]
+    if switch.field == "redact_pii":
+        return bool(_DONE_ALREADY.search(document.loose[start:end]) or _LEARNT.search(before))
     if switch.field == "where":
-        return _LIES.search(before) is not None
+        return _LIES.search(before) is not None or _SAVED.search(before) is not None
     if switch.field == "local_only":
         return bool(_RESULT_AFTER.match(document.loose, end) or _RESULT_BEFORE.search(before))
     return False

@@ -78,7 +78,7 @@ _CJK_WORDS: Final = frozenset(
 _MULTIPLES: Final = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 1_000_000}
 """What `half a` may stand before."""
 
-_ONES: Final = frozenset(["a", "one", "un", "une", "ein", "eine", "una", "uno", "um", "uma"])
+_ONES: Final = frozenset(["a", "an", "one", "un", "une", "ein", "eine", "una", "uno", "um", "uma"])
 _GLUE: Final = frozenset("-'_")
 _KANA: Final = Pattern("[\u3040-\u30ff]")
 _HAN: Final = Pattern("[\u4e00-\u9fff]")
@@ -217,14 +217,25 @@ def _half(tokens: Sequence[Token], at: int) -> tuple[Token, int] | None:
         and three[1].text in PARTS
         and three[2].text in OF_A_WHOLE
     ):
-        value = Number(PARTS[three[1].text])
-        return token._replace(sort=Sort.NUMBER, end=three[1].end, number=value, is_spelled=True), 2
+        value, size = Number(PARTS[three[1].text]), _of_an_epoch(tokens, at + 2) or 2
+        end = tokens[at + size - 1].end
+        return token._replace(sort=Sort.NUMBER, end=end, number=value, is_spelled=True), size
     if len(three) == 3 and three[1].text == "/" and three[0].end == three[1].start:
         above, below = three[0].number, three[2].number
         if above and below and above.value in (1, 3) and below.value in (2, 4):
             value = Number(above.value / below.value)
             return token._replace(end=three[2].end, number=value), 3
     return None
+
+
+def _of_an_epoch(tokens: Sequence[Token], at: int) -> int:
+    """`a quarter of an epoch`: how many tokens there are up to the epoch; 0 where none is named."""
+    rest = tokens[at : at + 4]
+    until = next((n for n, t in enumerate(rest) if t.concept is Concept.EPOCHS), 0)
+    is_one = until and all(
+        t.text in _ONES or t.text in OF_A_WHOLE or t.text == "'" for t in rest[:until]
+    )
+    return 2 + until if is_one else 0
 
 
 def _spelled(tokens: Sequence[Token], at: int, language: str) -> tuple[Token, int] | None:

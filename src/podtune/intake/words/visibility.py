@@ -3,6 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
+from podtune.intake.words import clauses
 from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.document import Document
 from podtune.intake.words.patterns import Pattern
@@ -76,7 +77,11 @@ def read(document: Document) -> Seen:
             after = text[match.end() : match.end() + 40]
             if _is_of_something_else(match[0], before, after):
                 continue
-            if value == "public" and _PERMITTED.match(after):
+            if (
+                value == "public"
+                and _PERMITTED.match(after)
+                and not clauses.is_refused(text, *match.span())
+            ):
                 is_publishing = True
                 continue
             stated = _stated(document, value, match, before)
@@ -111,6 +116,9 @@ def _stated(document: Document, value: str, match: re.Match[str], before: str) -
     """What the word states where it stands; empty where its opposite states nothing."""
     if value == "public" and _NOTHING.search(before):
         return "private"
-    if match[0].startswith("not") or not document.is_negated(match.start()):
+    is_refused = document.is_negated(match.start()) or clauses.is_refused(
+        document.loose, *match.span()
+    )
+    if match[0].startswith("not") or not is_refused:
         return value
     return "private" if value == "public" else ""

@@ -3,7 +3,7 @@
 import pytest
 
 from podtune.intake.words.candidates import Candidate
-from podtune.intake.words.clauses import settle
+from podtune.intake.words.clauses import is_refused, settle, without_asked
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,30 @@ def test_the_last_word_after_a_correction():
     assert settle(values, [10]).chosen["epochs"].value == 2
     assert settle(values, []).conflicts == ["epochs"]
     assert settle([values[0], values[0]._replace(start=9)], []).chosen["epochs"].value == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [("spot or on-demand? spot", "spot", True), ("spot ou à la demande ? à la demande", "spot", False), ("$5 or $10? make it $5", "budget_amount", 5), ("private or public? private", "visibility", "private"), ("A100 or H100? H100", "gpu_type", "H100")],
+)  # fmt: skip
+def test_whoever_answers_their_own_question_chooses(read, words, field, value):
+    found = read(f"{words}. qwen3 8b on rows.csv")
+    assert (found.fields[field], found.conflicts) == (value, [])
+
+
+def test_a_choice_of_which_one_side_is_known_states_nothing():
+    asked = Candidate("cloud_tier", "community", 10, 19)
+    assert without_asked([asked], [25]) == []
+    assert without_asked([asked], []) == [asked]
+
+
+@pytest.mark.parametrize("words", ["spot: no", "spot=false", "spot? no", "spot is a no-go", "spot ist nicht ok", "niente spot", "nichts mit spot", "nada de spot"])  # fmt: skip
+def test_a_refusal_right_beside_a_wish(words):
+    loose = words.replace("-", " ")
+    start = loose.index("spot")
+    assert is_refused(loose, start, start + 4)
+
+
+@pytest.mark.parametrize("words", ["spot: no problem", "spot is fine", "spot is not only cheaper", "spot, no wait"])  # fmt: skip
+def test_no_refusal(words):
+    assert not is_refused(words, 0, 4)

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.mark.parametrize(
     ("words", "alpha"),
-    [("rank 16, alpha twice the rank", 32), ("rank 16, alpha = rank", 16), ("Rang 16, Alpha doppelt so hoch wie der Rang", 32), ("r=8 alpha=2r", 16), ("r16 a32", 32), ("alpha twice the rank", None)],
+    [("rank 16, alpha twice the rank", 32), ("rank 16, alpha = rank", 16), ("Rang 16, Alpha doppelt so hoch wie der Rang", 32), ("r=8 alpha=2r", 16), ("r16 a32", 32), ("rank 32, alpha twice that", 64), ("Rang 32, Alpha doppelt so hoch", 64), ("rank 32, alpha twice", 64), ("rank 32, alpha twice the batch", None), ("alpha twice the rank", None)],
 )  # fmt: skip
 def test_alpha_from_the_rank(fields, words, alpha):
     assert fields(f"qwen3 8b on rows.csv, {words}").get("lora_alpha") == alpha

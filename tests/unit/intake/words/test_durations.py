@@ -21,6 +21,8 @@ def test_a_limit(fields, words, hours):
         "it took 3 hours last week",
         "at least 2 hours",
         "jusqu'à 17h",
+        "calls of up to 2 hours",
+        "a bot that answers within 2 minutes",
     ],
 )
 def test_no_limit(fields, words):

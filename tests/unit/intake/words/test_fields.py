@@ -17,7 +17,7 @@ import pytest
         ("max length 4k", "max_seq_len", 4096), ("16k context", "max_seq_len", 16384), ("2048-token context", "max_seq_len", 2048), ("truncate to 1024 tokens", "max_seq_len", 1024), ("Kontextlänge 2048", "max_seq_len", 2048),
         ("warmup 3%", "warmup_ratio", 0.03), ("10% warmup", "warmup_ratio", 0.1), ("100 warmup steps", "warmup_steps", 100), ("warmup 100 steps", "warmup_steps", 100), ("weight decay 0.01", "weight_decay", 0.01), ("seed 7", "seed", 7), ("r=8 a=32", "lora_alpha", 32), ("warmup 5 percent", "warmup_ratio", 0.05), ("une seule époque", "epochs", 1),
         ("lr 1e-4, no wait 2e-4", "learning_rate", 2e-4), ("3 epochs. actually no, make it 2", "epochs", 2), ("don't train more than 4 epochs", "epochs", 4), ("3 Epochen, nein, 2 Epochen", "epochs", 2),
-        ("raise the rank from 8 to 16", "lora_rank", 16), ("change lr from 1e-4 to 2e-4", "learning_rate", 2e-4),
+        ("raise the rank from 8 to 16", "lora_rank", 16), ("change lr from 1e-4 to 2e-4", "learning_rate", 2e-4), ("6 epochs. oh wait, 4 is enough", "epochs", 4), ("3 Epochen, nein, 2 reichen", "epochs", 2), ("3 époques, non, 2 suffisent", "epochs", 2), ("sequences up to 8k", "max_seq_len", 8192), ("log every 10 steps, 300 steps in total", "max_steps", 300),
     ],
 )  # fmt: skip
 def test_a_number_finds_its_field(fields, words, field, value):
@@ -42,6 +42,10 @@ def test_many_without_commas(fields):
         "two or three epochs",
         "not 3 epochs",
         "we are 12 people",
+        "save every 100 steps",
+        "toutes les 50 étapes",
+        "two more epochs than last time",
+        "first I thought of 5 epochs",
         "version 2",
     ],
 )
@@ -55,7 +59,7 @@ def test_no_field_without_its_word(fields, words):
 
 
 @pytest.mark.parametrize(
-    "words", ["rank 8 to 16", "lr 2e-5 to 5e-5", "Rang 8 bis 16", "3-5 epochs"]
+    "words", ["rank 8 to 16", "lr 2e-5 to 5e-5", "Rang 8 bis 16", "3-5 epochs", "epochs: 2-4"]
 )
 def test_the_ends_of_a_range_are_no_value(fields, words):
     found = fields(f"qwen3 8b; {words}; rows.csv")

@@ -36,3 +36,8 @@ def test_no_literal(text):
 def test_blanking_keeps_every_place():
     text = "on a.csv now"
     assert blank(text, find(text)) == f"on {HEAD}{TAIL * 4} now"
+
+
+def test_two_words_in_brackets_behind_a_file_are_no_id():
+    assert [found.value for found in find("on rows.jsonl (good/bad)")] == ["rows.jsonl"]
+    assert [found.value for found in find("our tickets (org/tickets)")] == ["org/tickets"]

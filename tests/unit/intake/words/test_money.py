@@ -11,7 +11,7 @@ import pytest
         ("$5/hr", "per_hour", "max"), ("$5 an hour max", "per_hour", "max"), ("max $5 per hour per GPU", "per_gpu_hour", "max"), ("$5/gpu/hr", "per_gpu_hour", "max"),
         ("$5 per hour each", "per_gpu_hour", "max"), ("höchstens 5 Dollar pro Stunde", "per_hour", "max"), ("pas plus de 5 dollars", "total", "max"),
         ("no más de 5 dólares", "total", "max"), ("al massimo 5 dollari", "total", "max"), ("no máximo 5 dólares", "total", "max"), ("etwa 5 Dollar", "total", "approx"),
-        ("mehr als 5 Dollar darf es nicht kosten", "total", "max"), ("if it is more than $5 do not start", "total", "max"), ("the hourly rate must stay under $5", "per_hour", "max"), ("max 5 $/Std.", "per_hour", "max"), ("5 Dollar die Stunde", "per_hour", "max"), ("5 dollars for each gpu hour", "per_gpu_hour", "max"), ("1時間5ドルまで", "per_hour", "max"), ("our product costs $49. budget $5", "total", "max"), ("预算5美元", "total", "max"), ("大约5美元", "total", "approx"), ("5美元以内", "total", "max"),
+        ("mehr als 5 Dollar darf es nicht kosten", "total", "max"), ("if it is more than $5 do not start", "total", "max"), ("the hourly rate must stay under $5", "per_hour", "max"), ("max 5 $/Std.", "per_hour", "max"), ("5 Dollar die Stunde", "per_hour", "max"), ("5 dollars for each gpu hour", "per_gpu_hour", "max"), ("1時間5ドルまで", "per_hour", "max"), ("our product costs $49. budget $5", "total", "max"), ("预算5美元", "total", "max"), ("大约5美元", "total", "approx"), ("5美元以内", "total", "max"), ("$5 at the very most", "total", "max"), ("not a dollar over 5", "total", "max"), ("the GPU costs $2/h, I want to stay under $5", "total", "max"), ("$9, hmm, $5 is enough", "total", "max"),
     ],
 )  # fmt: skip
 def test_scope_and_kind(fields, words, scope, kind):
@@ -23,7 +23,7 @@ def test_scope_and_kind(fields, words, scope, kind):
 @pytest.mark.parametrize(
     "words",
     [
-        "the last one cost me $12", "refunds over $50 matter", "orders under $20 are left out", "we lost $3 million in refunds, it was $5 too much",
+        "the last one cost me $12", "refunds over $50 matter", "orders under $20 are left out", "we lost $3 million in refunds, it was $5 too much", "the H100 costs $2 an hour",
     ],
 )  # fmt: skip
 def test_other_money_is_no_budget(fields, words):
@@ -33,7 +33,7 @@ def test_other_money_is_no_budget(fields, words):
 @pytest.mark.parametrize(
     "words",
     [
-        "money is no object", "unlimited budget", "a few dollars", "whatever it costs", "small budget", "at least $5", "raise the cap to $500", "$5 per epoch",
+        "money is no object", "unlimited budget", "a few dollars", "whatever it costs", "small budget", "at least $5", "raise the cap to $500", "$5 per epoch", "$40 for the week", "our budget is $200 this quarter", "spend half of my $20", "predict prices between $10 and $500", "ideally $5, $8 if really needed", "twice $5",
         "ein paar Euro", "geld spielt keine Rolle", "peu importe le prix", "cueste lo que cueste", "custe o que custar", "costi quel che costi", "预算不限",
     ],
 )  # fmt: skip
@@ -105,3 +105,8 @@ def test_a_part_of_an_amount_is_asked_for(read, words):
     found = read(f"qwen3 8b on rows.csv, {words}")
     assert not [name for name in found.fields if name.startswith("budget")]
     assert "budget" in found.must_ask
+
+
+def test_an_amount_of_another_time_does_not_hide_the_cap(read):
+    found = read("máximo 12 con 50 euros para qwen3 8b, rows.csv")
+    assert (found.fields["budget_amount"], found.fields["budget_currency"]) == (12.5, "EUR")

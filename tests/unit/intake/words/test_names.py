@@ -39,6 +39,14 @@ def test_no_name(words):
     assert names.find(words) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "families"),
+    [("olmo or yi", ["olmo", "yi"]), ("llama oder alpaca", ["llama", "alpaca"]), ("llama or opt for qwen", ["llama", "qwen"])],
+)  # fmt: skip
+def test_an_everyday_word_is_a_model_where_another_is_offered_with_it(words, families):
+    assert [found.family for found in names.find(words)] == families
+
+
 def test_a_near_miss_is_told_from_an_exact_name():
     assert names.find("mistrl 7b")[0].is_guess
     assert not names.find("mistral 7b")[0].is_guess

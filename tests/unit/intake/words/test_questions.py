@@ -42,4 +42,10 @@ def test_too_large_for_its_card(read):
     assert (
         "likely_infeasible" in read("full fine-tune of llama 3 70b on one RTX 4090, rows.csv").flags
     )
+    assert "likely_infeasible" in read("full fine-tune of mixtral 8x7b on a 3090, rows.csv").flags
     assert "likely_infeasible" not in read("qlora of qwen3 8b on an RTX 4090, rows.csv").flags
+
+
+@pytest.mark.parametrize("words", ["no more than ten", "15 max", "12,50 max"])
+def test_a_limit_without_a_unit_is_asked_about(read, words):
+    assert "budget" in read(f"{words}, qwen3 8b on rows.csv").must_ask

@@ -32,3 +32,10 @@ def test_language(text, language):
 
 def test_units_glued_to_numbers_come_apart():
     assert [t.text for t in tokenise("48gb", "en")] == ["48", "gb"]
+
+
+@pytest.mark.parametrize("words", ["a quarter of an epoch", "a quarter epoch of it", "un quart d'epoque"])  # fmt: skip
+def test_a_part_of_an_epoch(words):
+    first, *rest = tokenise(words, "en")
+    assert first.number is None or first.number.value == 0.25
+    assert Concept.EPOCHS in [t.concept for t in rest]
