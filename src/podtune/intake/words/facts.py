@@ -17,8 +17,8 @@ _POEM: Final = Pattern(
 _SENTENCE: Final = Pattern(r"(?:[^.!?;\n。]|\.(?=\d)){1,600}[.!?;\n。]?")
 _LEAD: Final = r"[\s¿¡,:\-(]{0,6}(?:(?:hi|hello|hey|hallo|bonjour|salut|hola|ciao|ola|quick question|one question|a question|question|frage|eine frage|by the way|btw|ok|okay|so|and|but|also|oh|well|please|sorry|just curious|before i start|first|und|also|et|mais|y|pero|e|ma|mas|bitte|podtune|there)[,:!. ]{1,3}){0,4}"
 _FACT: Final = Pattern(
-    rf"{_LEAD}(?:(?:could|can|would) you (?:please )?(?:tell|explain|show) (?:me |us )?(?:what|how|why|which|whether|if|the difference)\b|explain\b|what (?:is|are|s|does|do|was|can|models?|gpus?|cards?|formats?|languages?|kinds?|types?|providers?)\b|which (?:is|are|one|models?|gpus?|cards?|formats?|languages?|kinds?|types?|regions?|providers?|of your)\b|who\b|why (?:is|are|do|does|should|would|use)\b|when (?:should|would|do)\b|how (?:do|does|can|should|would|is|are|many|big|large|much (?:data|memory|vram))\b|does (?:podtune|lora|qlora|it|this|that|your|training)\b|do you (?:support|have|offer|know|accept|work|use|keep|store|sell|share|do|run)\b|are (?:you|there)\b|is (?:there|it (?:possible|safe|ok|better|true)|lora|qlora|podtune|your)\b|should i\b|tell me (?:about|more|what|how|why|whether)\b|i (?:wonder|am wondering|was wondering)\b|"
-    r"was (?:ist|sind|bedeutet|macht|kannst|kann|heisst|meint)\b|welche[rsn]? (?:modelle?|gpus?|karten|formate?|sprachen?)\b|wie (?:funktioniert|viele|gross|geht)\b|warum\b|wer\b|worin\b|wozu\b|erklar\w*|unterstutzt\b|gibt es\b|(?:kannst du|konnen sie|konntest du|kannst) (?:mir |uns )?(?:bitte )?(?:den unterschied|sagen|erklaren)\b|qu est ce\b|c est quoi\b|quel(?:le)?s (?:modeles?|gpus?|cartes|formats?|langues|sont)\b|comment (?:fonctionne|marche|ca|faire)\b|pourquoi\b|est ce que (?:tu|vous|podtune)\b|explique\w*|(?:peux tu|pouvez vous|tu peux) (?:m |nous )?expliquer\b|que (?:es|son|significa|hace)\b|cuales? (?:son|modelos)\b|como funciona\b|por que\b|explica\w*|(?:puedes|podrias) explicar\w*|que modelos\b|che cos|cos e\b|cosa (?:e|sono|fa|significa)\b|quali\b|come funziona\b|perche\b|spiega\w*|(?:puoi|potresti) spiegar\w*|o que (?:e|sao|significa|faz)\b|quais\b|como funciona\b|(?:pode|poderia|voce pode) (?:me )?explicar\b|什么是|为什么|怎么|有哪些|支持哪些|你(?:们)?支持)"
+    rf"{_LEAD}(?:(?:could|can|would) you (?:please )?(?:tell|explain|show) (?:me |us )?(?:what|how|why|which|whether|if|the difference)\b|explain\b|what (?:is|are|s|does|do|was|can|models?|gpus?|cards?|formats?|languages?|kinds?|types?|providers?)\b|which (?:is|are|one|models?|gpus?|cards?|formats?|languages?|kinds?|types?|regions?|providers?|of your)\b|who\b|why (?:is|are|do|does|should|would|use)\b|when (?:should|would|do)\b|how (?:do|does|can|should|would|is|are|many|big|large|much (?:data|memory|vram))\b|does (?:podtune|lora|qlora|it|this|that|your|training)\b|do you (?:support|have|offer|know|accept|work|use|keep|store|sell|share|do|run)\b|are (?:you|there)\b|is (?:there|it (?:possible|safe|ok|better|true)|lora|qlora|podtune|your)\b|should i\b|tell me (?:about|more|what|how|why|whether)\b|i (?:wonder|am wondering|was wondering)\b(?! (?:whether|if) (?:you|we) (?:could|can)\b)|(?:i|we) (?:(?:would|d|just|only) ){{0,2}}(?:like|want|need|wish)(?:ed)? to (?:know|understand|learn) (?:what|how|why|which|whether|if|more|about|the)\b|define\b|describe (?:the|what|how)\b|compare\b|give (?:me|us) (?:a|the) (?:definition|explanation|overview|summary)\b|teach me (?:about|what|how|why)\b|(?:show|list|give|name)(?: me)?(?: all)?(?: the)?(?: supported| available)? (?:models|gpus|cards|formats)\b|summari[sz]e how\b|"
+    r"was (?:ist|sind|bedeutet|macht|kannst|kann|heisst|meint)\b|welche[rsn]? (?:modelle?|gpus?|karten|formate?|sprachen?)\b|wie (?:funktioniert|viele|gross|geht)\b|warum\b|wer\b|worin\b|wozu\b|(?:ich|wir) (?:mochten?|wurden? gern\w*|wollen|will|wusste gern\w*) (?:nur |gern\w* )?(?:wissen|verstehen)\b|nenne? mir\b|erklare?[nt]?\b|unterstutzt\b|gibt es\b|(?:kannst du|konnen sie|konntest du|kannst) (?:mir |uns )?(?:bitte )?(?:den unterschied|sagen|erklaren)\b|qu est ce\b|c est quoi\b|(?:je|j) (?:voudrais|veux|aimerais)(?: juste)? (?:savoir|comprendre)\b|quel(?:le)?s (?:modeles?|gpus?|cartes|formats?|langues|sont)\b|comment (?:fonctionne|marche|ca|faire)\b|pourquoi\b|est ce que (?:tu|vous|podtune)\b|expliquer?z?\b|(?:peux tu|pouvez vous|tu peux) (?:m |nous )?expliquer\b|(?:me gustaria|quiero|quisiera)(?: solo)? saber\b|vorrei (?:solo )?(?:sapere|capire)\b|(?:queria|quero|gostaria de)(?: so)? (?:saber|entender)\b|que (?:es|son|significa|hace)\b|cuales? (?:son|modelos)\b|como funciona\b|por que\b|explic(?:a|ame|anos|ar|as)\b|(?:puedes|podrias) explicar\w*|que modelos\b|che cos|cos e\b|cosa (?:e|sono|fa|significa)\b|quali\b|come funziona\b|perche\b|spieg(?:a|ami|aci|are|hi)\b|(?:puoi|potresti) spiegar\w*|o que (?:e|sao|significa|faz)\b|quais\b|como funciona\b|(?:pode|poderia|voce pode) (?:me )?explicar\b|什么是|为什么|怎么|有哪些|支持哪些|你(?:们)?支持)"
 )
 """Openings that can only be a question, with or without its mark."""
 _ASKS: Final = Pattern(
@@ -38,6 +38,11 @@ _HOW: Final = Pattern(
 )
 
 
+_HOW_TO: Final = Pattern(
+    rf"{_LEAD}(?:how (?:do|does|can|could|should|would|to)|what happens (?:if|when)|wie (?:kann|konnte|soll|muss|geht|macht|stopp\w*|brech\w*|beend\w*)|comment|como|come (?:si|posso|faccio)|was passiert(?: wenn)?)\b(?! (?:is|are|going|esta|va|sta|procede)\b)"
+)
+
+
 def asks_only(document: Document, *, has_data: bool, trains: bool) -> bool:
     """Whether every sentence is a question of fact: `what is LoRA?`, `should I take 2 or 3 epochs?`.
 
@@ -46,13 +51,36 @@ def asks_only(document: Document, *, has_data: bool, trains: bool) -> bool:
         has_data: Whether data is named or described.
         trains: Whether a verb of training is there as an order would use it.
     """
-    if any(each.kind is not Kind.QUOTED for each in document.literals):
-        return False
     if _POEM.search(document.loose) is not None:
         return not document.literals
-    said = [m[0] for m in _SENTENCE.finditer(document.loose) if m[0].strip()]
-    asked = [each for each in said if _FACT.match(each) or _ASKS.match(each)]
-    others = (each for each in said if each not in asked)
-    if not asked or not all(_SMALL_TALK.fullmatch(o) or inquiries.is_held(o) for o in others):
+    if any(each.kind is not Kind.QUOTED for each in document.literals):
         return False
-    return not (has_data and trains) or all(_HOW.match(each) for each in asked)
+    asked = _asked(document)
+    return bool(asked) and (not (has_data and trains) or all(_HOW.match(each) for each in asked))
+
+
+def asks_all(document: Document) -> bool:
+    """Whether every sentence is a question, whatever it names: `which model would you take for rows.csv?`."""
+    asked = _asked(document)
+    return bool(asked) and all(each.rstrip().endswith("?") for each in asked)
+
+
+def asks_how(document: Document) -> bool:
+    """Whether it is only asked how something is done: `how do I stop a job?`."""
+    return bool(asked := _asked(document)) and all(_HOW_TO.match(each) for each in asked)
+
+
+def _asked(document: Document) -> list[str]:
+    """The questions of a text; none where a sentence is neither one nor small talk."""
+    asked: list[str] = []
+    for match in _SENTENCE.finditer(document.loose):
+        said = match[0]
+        if inquiries.is_held(said):
+            said = said.partition(",")[
+                2
+            ]  # `don't start anything, I just want to know what LoRA is`
+        if _FACT.match(said) or _ASKS.match(said):
+            asked.append(said)
+        elif not (_SMALL_TALK.fullmatch(said) or inquiries.is_held(match[0])):
+            return []
+    return asked

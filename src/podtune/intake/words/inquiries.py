@@ -46,6 +46,9 @@ _TOLD_BY_MODEL: Final = Pattern(
     r"(?:\b(?:bot|models?|modell|modele|modelo|modello|assistants?|assistent|agent|chatbot|adapter|lora|one|asistente|assistente|classifier|it)\b|\ue003\ue002{0,60})[^.;\n]{0,12}\b(?:that|which|who|so|to|it|die|das|der|qui|que|che)\b(?: (?:can|should|will|shall|may))? ?(?:$|[^.;\n]{0,20}\b(?:answer\w*|tells?|explain\w*|knows?|says?|repl(?:y|ies)|respond\w*|quotes?|writes?|calculat\w+|antwort\w*|beantwort\w*|erklar\w*|sagt|repond\w*|explique|dit|respond\w*|contest\w*|dig\w+|rispond\w*|spieg\w*|dica|diz)\b[^.;\n]{0,60}$)"
 )
 """`a bot that tells people what shipping costs`: what the model is to say, no question of ours."""
+_SPENT: Final = Pattern(
+    r"\b(?:how much|what)\b[^.;\n]{0,20}\b(?:did|have|has)\b[^.;\n]{0,30}\b(?:cost|spend|spent|paid|pay)\b|\bhow much (?:\w{1,10} )?(?:is|was|do i have|have i) (?:left|spent|used)\b|\bwas (?:hat|haben)\b[^.;\n]{0,30}\b(?:gekostet|bezahlt|ausgegeben)\b|\bwie ?viel\b[^.;\n]{0,30}\b(?:gekostet|bezahlt|ausgegeben|ubrig)\b|\bcombien\b[^.;\n]{0,20}\b(?:ai je|a t on|avons nous|ont) (?:depense|paye|coute)\b|\bcuanto\b[^.;\n]{0,20}\b(?:costo|gaste|he gastado|hemos gastado|queda)\b|\bquanto\b[^.;\n]{0,20}\b(?:ho speso|e costato|abbiamo speso|gastei|gastamos|custou|resta)\b"
+)
 _ENDED: Final = Pattern(
     r"\b(?:want|needs?|should|must|has to|have|ought|get|please|like|soll|muss|mochte|will|doit|veux|debe|quiero|deve|voglio|quero)\b[^.;,\n]{0,50}\b(?:stopped|cancell?ed|killed|aborted|terminated|ended|shut down|halted|gone|gestoppt|abgebrochen|beendet|arretee?|annulee?|detenid[oa]|cancelad[oa]|fermat[oa]|interrott[oa]|annullat[oa]|parad[oa]|encerrad[oa])\b"
 )
@@ -65,6 +68,11 @@ def asks_price(document: Document) -> bool:
 def is_about_a_begun_job(document: Document) -> bool:
     """`how much has job-3 cost so far`: what asks about the past of a job is no estimate of a new one."""
     return not _AGAIN.search(document.loose)
+
+
+def asks_spent(document: Document) -> bool:
+    """`what did my last run cost`: what was paid is news and no estimate."""
+    return _SPENT.search(document.loose) is not None
 
 
 def asks_state(document: Document) -> bool:

@@ -85,6 +85,10 @@ _CHANGES: Final = Pattern(
 _BARE_ORDER: Final = Pattern(
     r"(?:(?:please|ok|okay|so|now|just|yes|bitte|los|let s) ){0,3}(?:go|go ahead|go on|start|begin|run|run it|start it|do it|train|train it|launch|fang an|leg los|starte|vas y|lance|empieza|vai|comincia|parti|comeca|开始)(?: (?:please|now|then|bitte|jetzt))?[.! ]{0,4}"
 )
+_AGAIN: Final = Pattern(
+    r"\b(?:do|run|train|start|launch) (?:(?:it|that|this|the same|the (?:last|previous) (?:one|run|job))(?: thing)? ){1,2}(?:over )?(?:again|once more)\b|^\W{0,3}(?:please )?(?:repeat|redo|re ?run) (?:it|that|this|the|my)\b|\b(?:mach|starte?|lauf|trainiere?)\b[^.;\n]{0,25}\bnoch ?mal\b"
+)
+"""What was done is to be done once more."""
 _LONE_ID: Final = Pattern(
     r"(?<![\w\-])(?P<id>[a-z]{1,12}[\-_](?=[a-z0-9]{0,20}\d)[a-z0-9]{1,20})(?![\w\-])"
 )
@@ -100,6 +104,42 @@ class Intent(NamedTuple):
     """Whether the request is nothing but a question of fact."""
 
 
+class _Said(NamedTuple):
+    """What a request says, as far as its intent hangs on it."""
+
+    document: Document
+    stated: set[str]
+    has_data: bool
+    has_model: bool
+    trains: bool
+    """Whether a verb of training is an order."""
+    job: Candidate | None
+
+    @property
+    def knobs(self) -> set[str]:
+        return self.stated & KNOBS
+
+    @property
+    def dials(self) -> set[str]:
+        """Knobs that are said of no run that is there."""
+        return self.knobs - _MODEL_PARTS
+
+    @property
+    def is_named(self) -> bool:
+        """Whether data is named and not only described."""
+        return self.has_data and bool(self.document.literals)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a job is all that is spoken of."""
+        return self.job is not None and not (self.is_named or self.knobs or self.trains)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing may begin."""
+        return inquiries.holds_off(self.document)
+
+
 def read(document: Document, stated: set[str], *, has_data: bool, has_model: bool) -> Intent:
     """The intent; where two are as likely, the one that costs nothing.
 
@@ -109,46 +149,80 @@ def read(document: Document, stated: set[str], *, has_data: bool, has_model: boo
         has_data: Whether data is named or described.
         has_model: Whether a model is named, even one that cannot be trained.
     """
-    text = document.loose
     trains = _has_order(document, _TRAIN)
     job = _job_id(document, is_about_jobs=not has_data)
-    knobs = stated & KNOBS
-    dials = knobs - _MODEL_PARTS
-    is_named = has_data and bool(document.literals)
-    is_known = job is not None and not (is_named or knobs or trains)
-    if _asks_price(document) and not (is_known and inquiries.is_about_a_begun_job(document)):
-        return Intent("estimate", job)
-    if not (is_named or dials) and _stops(document, job):
-        return Intent("stop", job)
-    if (is_known and inquiries.asks_for_the_end(document)) or (
-        not dials and inquiries.begins_with_a_stop(document)
-    ):
-        return Intent("stop", job)
-    is_held = inquiries.holds_off(document)
-    if _is_check(
-        document, dials, has_data=has_data, has_model=bool(knobs), is_held=is_held, trains=trains
-    ):
-        return Intent("check_data", job)
-    if not ((is_named if is_known else has_data) or dials) and _asks_state(document, job):
-        return Intent("status", job)
-    if facts.asks_only(document, has_data=has_data, trains=trains):
-        is_for_the_planner = "gpu_type" in stated and bool(stated & _SIZED)
-        return (
-            Intent("estimate", job) if is_for_the_planner else Intent("other", job, is_asking=True)
-        )
-    if is_held and not trains and (has_model or knobs) and not _resumes(text):
-        return Intent("estimate", job)
-    if job is not None and _resumes(text):
-        return Intent("train", job)
-    about = (
-        trains
-        or stated - {"priority", "skip_confirmation", "where", "local_only", "intent", "task"}
-        or has_model
-        or (has_data and document.literals)
+    said = _Said(document, stated, has_data, has_model, trains, job)
+    readers = (_price, _end, _check, _state, _fact, _order)
+    return next((found for reader in readers if (found := reader(said))), Intent("other", job))
+
+
+def _price(said: _Said) -> Intent | None:
+    """What something would cost is a plan; what it has cost is news."""
+    if not (said.is_named or said.dials) and inquiries.asks_spent(said.document):
+        return Intent("status", said.job)
+    is_news = said.is_known and inquiries.is_about_a_begun_job(said.document)
+    return Intent("estimate", said.job) if _asks_price(said.document) and not is_news else None
+
+
+def _end(said: _Said) -> Intent | None:
+    """`stop job-3`; `how do I stop a job?` ends nothing."""
+    if said.job is None and not said.is_named and facts.asks_how(said.document):
+        return Intent("other", None, is_asking=True)
+    is_end = (
+        (not (said.is_named or said.dials) and _stops(said.document, said.job))
+        or (said.is_known and inquiries.asks_for_the_end(said.document))
+        or (not said.dials and inquiries.begins_with_a_stop(said.document))
     )
-    if about or _is_fragment(document):
-        return Intent("train", None)
-    return Intent("other", job)
+    return Intent("stop", said.job) if is_end else None
+
+
+def _check(said: _Said) -> Intent | None:
+    """Data is to be looked at and nothing more; a model beside it may be what it is for."""
+    document = said.document
+    is_order = said.trains and not said.is_held and not _DO_NOT.search(document.loose)
+    if said.dials or is_order:
+        return None
+    is_fitness = said.has_data and inquiries.asks_fitness(document)
+    is_check = is_fitness or (not said.knobs and _checks(document, said.has_data))
+    return Intent("check_data", said.job) if is_check else None
+
+
+def _state(said: _Said) -> Intent | None:
+    """News of a job."""
+    is_about_data = said.is_named if said.is_known else said.has_data
+    if is_about_data or said.dials or not _asks_state(said.document, said.job):
+        return None
+    return Intent("status", said.job)
+
+
+def _fact(said: _Said) -> Intent | None:
+    """A question of fact; where a model, a card or data is named, a plan tells."""
+    if facts.asks_only(said.document, has_data=said.has_data, trains=said.trains):
+        is_for_the_planner = "gpu_type" in said.stated and bool(said.stated & _SIZED)
+        if not is_for_the_planner:
+            return Intent("other", said.job, is_asking=True)
+        return Intent("estimate", said.job)
+    is_about_data = said.is_named and not said.trains and facts.asks_all(said.document)
+    return Intent("estimate", said.job) if is_about_data else None
+
+
+def _order(said: _Said) -> Intent | None:
+    """A training, begun anew, gone on with, or held off for now."""
+    document, text = said.document, said.document.loose
+    if _AGAIN.search(text):
+        return Intent("train", said.job)
+    is_wanted = bool(said.has_model or said.knobs)
+    if said.is_held and not said.trains and is_wanted and not _resumes(text):
+        return Intent("estimate", said.job)
+    if said.job is not None and _resumes(text):
+        return Intent("train", said.job)
+    about = (
+        said.trains
+        or said.stated - {"priority", "skip_confirmation", "where", "local_only", "intent", "task"}
+        or said.has_model
+        or said.is_named
+    )
+    return Intent("train", None) if about or _is_fragment(document) else None
 
 
 def _has_order(document: Document, pattern: Pattern) -> bool:
@@ -169,23 +243,6 @@ def _asks_price(document: Document) -> bool:
             or inquiries.is_told_by_the_model(document, match.start())
         )
     return inquiries.asks_price(document)
-
-
-def _is_check(
-    document: Document,
-    dials: set[str],
-    *,
-    has_data: bool,
-    has_model: bool,
-    is_held: bool,
-    trains: bool,
-) -> bool:
-    """Whether data is to be looked at and nothing more; a model beside it may be what it is for."""
-    if dials or (trains and not is_held and not _DO_NOT.search(document.loose)):
-        return False
-    if has_model:
-        return has_data and inquiries.asks_fitness(document)
-    return _checks(document, has_data) or (has_data and inquiries.asks_fitness(document))
 
 
 def _asks_state(document: Document, job: Candidate | None) -> bool:
