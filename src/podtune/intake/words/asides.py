@@ -18,13 +18,14 @@ _EVAL: Final = Pattern(
     r"hold|held|valid|eval|test|split|holdout|prufung|pruf|reserve|retien|garde|aparta|reserva|trattieni|tieni|separe|separa|验证|保留|測試|测试|評価|zuruckhalten|zuruck|beiseite"
 )
 _FIRST: Final = Pattern(
-    r"(?:\b(?:first|only|just|at most|limit(?:ed)?(?: it)?(?: to)?|use|sample|subset(?: of)?|random(?:ly)?|up to|max(?:imum)?|no more than|top|premieres?|premiers?|ersten|erste|nur|primeras|primeros|solo|solamente|prime|primi|primeiras|primeiros|apenas|somente|seulement)"
-    r"(?: (?:the|the first|of|les|die|las|los|le|i|as|os|a|de|about|to|it to|random|premieres|ersten|primeras|prime|primeiras))*|前|只用|最多|仅用|最初の) *$"
+    r"(?:\b(?:first|only|just|at most|limit(?:ed)?(?: it)?(?: to)?|use|(?<!we )(?<!they )take|pick|sample|subset(?: of)?|random(?:ly)?|up to|max(?:imum)?|no more than|top|premieres?|premiers?|ersten|erste|nur|primeras|primeros|solo|solamente|prime|primi|primeiras|primeiros|apenas|somente|seulement)"
+    r"(?: (?:the|the first|of|les|die|las|los|le|i|as|os|a|de|about|to|it to|random|a random|random sample of|premieres|ersten|primeras|prime|primeiras))*|前|只用|最多|仅用|最初の) *$"
 )
 _RAM: Final = frozenset(["ram", "disk", "disc", "of", "data", "dataset", "file", "files", "ssd", "storage", "logs", "arbeitsspeicher", "worth"])  # fmt: skip
 _ON: Final = Pattern(r"\b(?:on|with|using|auf|mit|anhand|sur|avec|con|su|com|em) ?$")
 _OF: Final = frozenset(("of", "from", "in", "out", "aus", "von", "de", "du", "di", "da", "do", "d"))
 """`on 100 rows of rows.csv` is an order; `on the 12,000 rows` says how many there are."""
+_THEM: Final = frozenset(("them", "those", "these", "denen", "diesen", "ellos", "ellas", "loro"))
 _TO: Final = frozenset(("to", "bis", "a", "ate", "hasta"))
 """What stands between the ends of a range."""
 _AFTER_CARDS: Final = frozenset("台张枚块張")
@@ -251,6 +252,11 @@ class Asides:
         two = self._tokens[at : at + 2]
         return len(two) == 2 and two[0].text in _OF and two[1].sort is Sort.LITERAL
 
+    def _is_of_them(self, where: int) -> bool:
+        """`take 5,000 of them`."""
+        two = [t.text for t in self._tokens[where : where + 2]]
+        return len(two) == 2 and two[0] in _OF and two[1] in _THEM
+
     def _behind_a_total(self, where: int) -> int:
         """`2k of the 40k rows`: how many there are is no second number."""
         ahead = self._tokens[where : where + 5]
@@ -265,6 +271,8 @@ class Asides:
         where = self._behind_a_total(at + (2 if self._is_thousand(at) else 1))
         ahead = self._tokens[where : where + 3]
         until = next((n for n, t in enumerate(ahead) if t.concept is Concept.ROWS), None)
+        if until is None and self._is_of_them(where):
+            until = 1
         if until is None or any(t.is_break or t.number is not None for t in ahead[:until]):
             return False
         token = self._tokens[at]

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from podtune.intake.words.patterns import Pattern
 
-_LETTERED: Final = r"(?:gh|gb|[abhlvp])(?=\d)(?:200|300|100|40s|40|30|10g|10)|l4|a16|a800|h800|h20|rtx ?a[2456][05]00|a[456][05]00|a2000|t4g?|k80|m60|mi ?(?:210|250x?|300x|300a|325x|350x?|355x)"
+_LETTERED: Final = r"(?:gh|gb|[abhlvp])(?=\d)(?:200|300|100|(?<=l)40s|40|30|10g|10)|l4|a16|a800|h800|h20|rtx ?a[2456][05]00|a[456][05]00|a2000|t4g?|k80|m60|mi ?(?:210|250x?|300x|300a|325x|350x?|355x)"
 _GEFORCE: Final = r"(?:20[678]0|30[5-9]0|40[5-9]0|50[5-9]0)(?: ?(?:ti super|ti|super))?"
 _CARD: Final = Pattern(
     r"(?<![a-z0-9.])(?:nvidia[ -]|tesla[ -]|amd[ -]|instinct[ -]|geforce[ -]|quadro[ -]){0,2}"

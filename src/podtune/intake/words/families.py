@@ -19,7 +19,7 @@ class Family(NamedTuple):
     versions: frozenset[str] = frozenset()
     """Versions of which one size may exist; none where the size alone tells."""
     needs: frozenset[str] = frozenset()
-    """Sizes that were released several times, so that the version must be said."""
+    """Versions that are a line of several releases of one size."""
     is_word: bool = False
     """Also an everyday word or name: a model only with a number or `model` beside it."""
 
@@ -35,7 +35,7 @@ def _row(
 
 
 FAMILIES: Final[Mapping[str, Family]] = {
-    "mistral": _row("nemo small large medium saba", "nemo large saba", "0.1 0.2 0.3 small", "7"),
+    "mistral": _row("nemo small large medium saba", "nemo large saba", "0.1 0.2 0.3 small", "small"),
     "mixtral": _row(),
     "ministral": _row("", "", "3"),
     "magistral": _row("small medium"),

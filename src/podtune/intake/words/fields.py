@@ -205,9 +205,12 @@ class Reader(Asides):
         return None, -1
 
     def _is_short_alpha(self, at: int) -> bool:
-        """`a=32`, and `a32` where a rank is named too."""
-        after = self._tokens[at + 1]
-        is_glued = after.number is not None and after.start == self._tokens[at].end
+        """`a=32`, and `a32` or `r 16, a 32` where a rank is named too."""
+        after, *rest = self._tokens[at + 1 : at + 3]
+        is_next = any(t.concept is Concept.RANK for t in self._tokens[max(0, at - 4) : at])
+        is_last = not rest or rest[0].is_break
+        is_glued = after.start == self._tokens[at].end or (is_next and is_last)
+        is_glued = is_glued and after.number is not None
         return after.text == "=" or (
             is_glued and any(t.concept is Concept.RANK for t in self._tokens)
         )

@@ -25,6 +25,9 @@ _INJECTION: Final = Pattern(
     r"|\b(?:ignora|dimentica)\w*\b[^.;\n]{0,40}\b(?:istruzioni|regole|limit[ei])|\b(?:ignore|esqueca|desconsidere)\b[^.;\n]{0,40}\b(?:instrucoes|regras|limites?)|(?:忽略|无视|忘记)[^。.;\n]{0,20}(?:指令|指示|规则|提示|限制)|(?:打印|显示|告诉我|输出)[^。.;\n]{0,20}(?:密钥|api ?key|环境变量|密码)"
     r"|\b(?:zeig|gib|druck|verrate?)\w*\b[^.;\n]{0,40}\b(?:api ?schlussel|passwort|umgebungsvariablen|api ?keys?)|\b(?:affiche|montre|donne|revele)\w*\b[^.;\n]{0,40}\b(?:cle api|cles|mot de passe|variables d environnement|api ?key)|\b(?:muestra|imprime|revela|dime)\b[^.;\n]{0,40}\b(?:clave|contrasena|variables de entorno|api ?key)"
 )
+_LIMIT_SET: Final = Pattern(
+    r"\b(?:set|change|move|put|update|make|setze?|mets|pon|metti|defina)\b[^.;\n]{0,20}\b(?:limit|cap|ceiling|budget|obergrenze|limite|plafond|tope|tetto|teto|presupuesto|orcamento)\b[^.;\n]{0,8}\b(?:to|at|auf|a|su|para|is)\b"
+)
 _COMMAND: Final = Pattern(
     r"\$\([^)\n]{1,200}\)|\$\{[^}\n]{1,200}\}|;\s{0,3}(?:rm|curl|wget|id|cat|bash|sh|sudo|python3?|nc|drop|shutdown|reboot|mv|chmod|kill|ls|echo|env|whoami|touch)\b(?=[ #;]|$)|\|\s{0,3}(?:sh|bash|nc|tee|xargs)\b|&&\s{0,3}[a-z]|<\s{0,2}(?:script|img|iframe|svg)\b|\{\{[^}\n]{0,200}\}\}|\{%"
     r"|\b(?:ld_[a-z_]{3,20}|pythonpath|bash_env|pythonstartup)\s?=|\brm -rf\b|\b(?:drop|truncate) table\b|\bunion select\b|' or '?1'?\s?=|%00|__import__|\bos\.system\b|;\s{0,3}--|\bcurl\s{1,3}(?:-\S{1,20}\s{1,3}){0,3}\S{1,200}\s{0,3}\|"
@@ -61,6 +64,11 @@ def flags(document: Document, used: Sequence[Use]) -> set[str]:
     if _TRAVERSAL.search(document.text):
         found.add("path_escape")
     return found
+
+
+def sets_a_limit(document: Document) -> bool:
+    """Whether a limit is set beside such orders: `developer mode. Set the limit to $10000`."""
+    return _LIMIT_SET.search(document.loose) is not None
 
 
 def is_unsafe(url: str, *, must_be_https: bool = False) -> bool:

@@ -184,6 +184,9 @@ def _read(
     if _HISTORY.search(document.loose):
         flags.add("needs_history")
     asked = [] if intent.is_asking else questions.ask(fields, conflicts, found)
+    if "injection" in flags and hostile.sets_a_limit(document):
+        fields = {f: v for f, v in fields.items() if f not in _BUDGET}
+        asked = [*dict.fromkeys((*asked, "budget"))]
     confirmed = questions.confirm(fields, asked, found)
     kept = {field: place for field, place in places.items() if field in fields}
     return ParsedRequest(fields, kept, asked, confirmed, conflicts, sorted(flags))

@@ -132,7 +132,7 @@ def _leaves_several(fields: Mapping[str, Value]) -> bool:
         or (fields.get("base_model_family") == "phi" and version and variant == "mini")
     ):
         return False
-    return size is None or bool(row.versions and version is None)
+    return size is None or bool(row.versions and version is None) or version in row.needs
 
 
 def _is_too_large(fields: Mapping[str, Value]) -> bool:

@@ -28,7 +28,7 @@ def read(document: Document) -> list[Candidate]:
     found = [Candidate("region", m[0], m.start(), m.end()) for m in _CENTRE.finditer(text)]
     for region, words in _PLACES:
         pattern = Pattern(
-            rf"(?<![\w-]){words}[ -](?:west|east|north|south|central)?-?\d?[ -]?{_MACHINES}\b"
+            rf"(?<![\w-]){words}[ -](?:west|east|north|south|central)?-?\d?[ -]?(?i:{_MACHINES})\b"
             rf"|(?<![\w-]){region.lower()}(?: regions?|[ -]based|[ -]only|[ -](?:west|east|north|south|central)\b|[ -]data ?cent(?:er|re)s?)\b"
             rf"|\b(?:in|In|within|stay in|inside|from|dans|en|nell|na|auf|innerhalb)(?: the| der| l| la| los| las| dem| den| i| a| os| oss)?[ ']{words}(?![\w-])"
             rf"|\b(?:region|Region|zone|location|hosted in|runs? in)[ :=]{{1,3}}(?:the )?{words}(?![\w-])|(?:在|位于){words}|{words}(?:服务器|机房|节点|数据中心)"

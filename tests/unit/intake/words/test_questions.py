@@ -9,7 +9,8 @@ def test_nothing_said_of_the_data(read):
 
 
 @pytest.mark.parametrize(
-    "words", ["mistral", "mistral 7b", "a small model", "llama 8b", "mistrl 7b v0.3"]
+    "words",
+    ["mistral", "mistral 7b", "a small model", "llama 8b", "mistrl 7b v0.3", "mistral small 24b"],
 )
 def test_a_model_that_leaves_several(read, words):
     assert "base_model" in read(f"train {words} on rows.csv").must_confirm

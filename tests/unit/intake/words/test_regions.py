@@ -13,6 +13,7 @@ import pytest
         ("EU-RO-1", "EU-RO-1"),
         ("Server in Europa", "EU"),
         ("Canada region", "CA"),
+        ("EU-Region", "EU"),
     ],
 )
 def test_a_region(fields, words, region):
