@@ -44,6 +44,7 @@ _ENDS: Final = (
     Concept.BUT,
 )
 """What may follow an amount in two parts: `5 € 50 maximum`."""
+_PAID: Final = frozenset(("ausgeben", "kosten", "bezahlen", "zahlen"))
 
 
 class Money(NamedTuple):
@@ -183,6 +184,7 @@ def _small_change(tokens: Sequence[Token], value: float, last: int) -> tuple[flo
             or follows.is_break
             or follows.text in _CENTS
             or follows.concept in _ENDS
+            or follows.text in _PAID
         ):
             cents = 1 if follows is not None and follows.text in _CENTS else 0
             return value + rest[0].number.value / 100, last + 1 + cents

@@ -20,6 +20,9 @@ _CARD: Final = Pattern(
     r"(?:[ -]?(?:sxm\d?|pcie|nvl|hbm[23]e?|oam|max q|workstation edition|server edition|blackwell))*"
     r"(?:[ -]?\(?(?P<memory>\d{1,3}) ?(?:gb|gib|g)\b\)?)?(?![a-z0-9]|-\w)",
 )
+_ALPHAS: Final = frozenset(("a10", "a16", "a30", "a40"))
+_RANK: Final = Pattern(r"(?<![a-z0-9])r\d{1,3} $")
+"""`r8 a16` is a rank and an alpha."""
 _BEFORE: Final = Pattern(r"(?<![\w.])(\d{1,3}) ?(?:gb|gib|g|gig)[ -]$")
 _AFTER: Final = Pattern(r" ?x ?(\d{1,2})(?![\w.])")
 _COUNT_WORDS: Final[Mapping[str, int]] = {
@@ -45,6 +48,8 @@ def find(folded: str) -> list[Card]:
     found: list[Card] = []
     for match in _CARD.finditer(folded):
         start, end = match.start(), match.end()
+        if match["lettered"] in _ALPHAS and _RANK.search(folded, max(0, start - 8), start):
+            continue
         count = int(match["count"]) if match["count"] else None
         memory = int(match["memory"]) if match["memory"] else None
         if memory is None and (before := _BEFORE.search(folded, max(0, start - 10), start)):

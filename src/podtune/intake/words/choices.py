@@ -12,6 +12,7 @@ from podtune.intake.words.clauses import (
     corrections,
     is_corrected_here,
     is_negated,
+    is_refused,
     is_replaced,
     settle,
 )
@@ -134,7 +135,7 @@ def gpus(document: Document, found: Sequence[cards.Card]) -> Chosen:
             group = group[:1]
         first, last = group[0], group[-1]
         listed = list(dict.fromkeys(card.name for card in group))
-        if document.is_negated(first.start):
+        if document.is_negated(first.start) or is_refused(document.loose, first.start, last.end):
             if not _is_replaced_only(document, first.start):
                 candidates.append(Candidate(f"gpu_avoid/{at}", listed, first.start, last.end))
             continue

@@ -89,6 +89,7 @@ def is_corrected_here(tokens: Sequence[Token], at: int) -> bool:
 
 _REFUSED_BEHIND: Final = Pattern(
     r" ?[:=?] ?(?:is )?(?:no|nope|off|false|nein|aus|non|nao|never|nie|0)\b(?! (?:problem|worries|matter|\d))| (?:off|nein danke|no thanks|non merci|no gracias|no grazie)\b(?! \w)| (?:is|are|isn t|would be|ist|sind|geht|kommt|est|n est|es|e|sao|should be|must be) (?:a |an |absolutely |definitely |really |uberhaupt |auch |simply )?(?:not? (?:go|ok|okay|fine|option|good|acceptable|allowed|wanted|needed|desired|possible|an option)|not\b(?! (?:a (?:problem|must)|only|just|required|necessary))|nicht\b(?! (?:schlimm|notig))|pas\b|off\b|out\b|forbidden|unacceptable|excluded|off limits|tabu|verboten|exclu\w*|prohibid\w*|proibid\w*|vietat\w*)"
+    r"| (?:(?!wenn|falls|sofern|solange|nur|und|aber|oder)\w{1,12} ){0,3}nicht\b(?! (?:nur|schlimm|notig|vergessen|zu))| ?[はを]? ?(?:使わない|使わず|なし|以外|避け)"
 )
 _REFUSED_BEFORE: Final = Pattern(
     r"\b(?:niente|nix|nichts (?:mit|von|auf)|nada (?:de|con)|nessun\w*|ningun\w*|nenhum\w*|rien (?:de|en|sur)|aucun\w*|senza|sem|sin|sans|ohne|keinerlei)(?: di| de)? $"

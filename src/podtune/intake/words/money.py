@@ -133,9 +133,11 @@ def _scope(tokens: Sequence[Token], money: Money) -> tuple[str | None, int]:
         if token.concept is Concept.HOUR:
             is_hourly, last = True, at
         elif token.concept is Concept.EACH or (
-            token.concept is Concept.GPU and tokens[at - 1].concept is Concept.PER
+            token.concept is Concept.GPU and tokens[at - 1].concept in (Concept.PER, Concept.AND)
         ):
             is_each, last = True, at
+        elif token.concept is Concept.AND and is_hourly and _is_card(tokens, at + 1):
+            pass  # `pro Stunde und Karte`
         elif token.concept is Concept.PER or token.text in (
             "an",
             "a",
@@ -177,6 +179,10 @@ def _scope(tokens: Sequence[Token], money: Money) -> tuple[str | None, int]:
     if is_each and not is_hourly:
         return None, last
     return ("per_gpu_hour" if is_each else "per_hour" if is_hourly else "total"), last
+
+
+def _is_card(tokens: Sequence[Token], at: int) -> bool:
+    return at < len(tokens) and tokens[at].concept is Concept.GPU
 
 
 def _clause_before(tokens: Sequence[Token], at: int) -> str:

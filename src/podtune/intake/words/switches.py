@@ -3,6 +3,7 @@
 One row a wish: the field, the value, the words for it in seven languages, and what its negation states.
 """
 
+import re
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -146,7 +147,7 @@ def _is_of_something_else(document: Document, switch: Switch, start: int, end: i
 
 @cache
 def _compiled(number: int) -> Pattern:
-    return Pattern(SWITCHES[number].words)
+    return Pattern(SWITCHES[number].words, re.ASCII)  # `用spot`: a word ends where Latin letters do
 
 
 def _adjusted(found: list[Candidate]) -> list[Candidate]:

@@ -19,7 +19,7 @@ def test_a_card(words, name, number, memory):
 
 
 @pytest.mark.parametrize(
-    "words", ["3090 examples", "paragraph a4", "the 4090 rows", "ha100", "level 4"]
+    "words", ["3090 examples", "paragraph a4", "the 4090 rows", "ha100", "level 4", "r8 a16"]
 )
 def test_no_card(words):
     assert cards.find(words) == []

@@ -10,7 +10,7 @@ import pytest
         ("no T4, no L4", {"gpu_avoid": ["T4", "L4"]}), ("don't use an A100, H100 or L40S", {"gpu_avoid": ["A100", "H100", "L40S"]}), ("no H100, 2x A100", {"gpu_avoid": ["H100"], "gpu_type": "A100", "gpu_count": 2}),
         ("an H100 instead of an A100", {"gpu_type": "H100"}), ("A100, no wait, H100", {"gpu_type": "H100"}), ("A100 oder H100", {"gpu_any_of": ["A100", "H100"]}), ("keine A100", {"gpu_avoid": ["A100"]}), ("A100 或 H100", {"gpu_any_of": ["A100", "H100"]}),
         ("any of L4, T4, A40", {"gpu_any_of": ["L4", "T4", "A40"]}), ("two A100s or two H100s", {"gpu_any_of": ["A100", "H100"], "gpu_count": 2}), ("A100, not the H100", {"gpu_type": "A100", "gpu_avoid": ["H100"]}),
-        ("A100を3台", {"gpu_type": "A100", "gpu_count": 3}), ("one 48 GB card", {"gpu_count": 1, "gpu_vram_gb": 48}), ("my 4090 is too small", {}), ("we used two H100s before", {}), ("the A100 was too slow, take an H100", {"gpu_type": "H100"}),
+        ("A100を3台", {"gpu_type": "A100", "gpu_count": 3}), ("one 48 GB card", {"gpu_count": 1, "gpu_vram_gb": 48}), ("my 4090 is too small", {}), ("A100 bitte nicht", {"gpu_avoid": ["A100"]}), ("A100は使わないで", {"gpu_avoid": ["A100"]}), ("H100 is a no-go, L4", {"gpu_avoid": ["H100"], "gpu_type": "L4"}), ("we used two H100s before", {}), ("the A100 was too slow, take an H100", {"gpu_type": "H100"}),
     ],
 )  # fmt: skip
 def test_cards(fields, words, wanted):

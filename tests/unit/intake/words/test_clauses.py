@@ -39,13 +39,13 @@ def test_a_choice_of_which_one_side_is_known_states_nothing():
     assert without_asked([asked], []) == [asked]
 
 
-@pytest.mark.parametrize("words", ["spot: no", "spot=false", "spot? no", "spot is a no-go", "spot ist nicht ok", "niente spot", "nichts mit spot", "nada de spot"])  # fmt: skip
+@pytest.mark.parametrize("words", ["spot: no", "spot=false", "spot? no", "spot is a no-go", "spot ist nicht ok", "niente spot", "nichts mit spot", "nada de spot", "spot brauche ich nicht"])  # fmt: skip
 def test_a_refusal_right_beside_a_wish(words):
     loose = words.replace("-", " ")
     start = loose.index("spot")
     assert is_refused(loose, start, start + 4)
 
 
-@pytest.mark.parametrize("words", ["spot: no problem", "spot is fine", "spot is not only cheaper", "spot, no wait"])  # fmt: skip
+@pytest.mark.parametrize("words", ["spot: no problem", "spot is fine", "spot is not only cheaper", "spot, no wait", "spot nehmen wenn nicht teurer", "spot und nicht lokal"])  # fmt: skip
 def test_no_refusal(words):
     assert not is_refused(words, 0, 4)
