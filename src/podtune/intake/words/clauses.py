@@ -17,6 +17,8 @@ _REACH: Final = 14
 _ASKED: Final = 60
 """Characters that a question which leaves a choice reaches back. Chosen."""
 
+_REASONS: Final = frozenset(["when", "because", "since", "whereas", "wenn", "weil", "denn", "wahrend", "quand", "puisque", "car", "cuando", "porque", "quando", "perche", "dato che"])  # fmt: skip
+"""What begins another clause without a comma."""
 _OPEN: Final = (Concept.BUT, Concept.AND)
 """What ends a negation inside a clause."""
 
@@ -25,11 +27,18 @@ def is_negated(tokens: Sequence[Token], at: int) -> bool:
     """Whether a `not` of the same clause stands before a token and nothing turns it round again."""
     for back in range(at - 1, max(-1, at - 1 - _REACH), -1):
         token = tokens[back]
-        if token.is_break or token.concept in _OPEN:
+        if token.is_break or token.concept in _OPEN or token.text in _REASONS:
+            return False
+        if token.text == ":" and not _is_list_of_refused(tokens, back):
             return False
         if token.concept is Concept.NOT:
             return not is_exclamation(tokens, back)
     return False
+
+
+def _is_list_of_refused(tokens: Sequence[Token], at: int) -> bool:
+    """`do not use: A100`; the colon of `don't start before I say so: qwen3 8b` ends the negation."""
+    return any(token.concept is Concept.NOT for token in tokens[max(0, at - 2) : at])
 
 
 def is_replaced(tokens: Sequence[Token], at: int) -> bool:
@@ -89,6 +98,7 @@ def is_corrected_here(tokens: Sequence[Token], at: int) -> bool:
 
 _REFUSED_BEHIND: Final = Pattern(
     r" ?[:=?] ?(?:is )?(?:no|nope|off|false|nein|aus|non|nao|never|nie|0)\b(?! (?:problem|worries|matter|\d))| (?:off|nein danke|no thanks|non merci|no gracias|no grazie)\b(?! \w)| (?:is|are|isn t|would be|ist|sind|geht|kommt|est|n est|es|e|sao|should be|must be) (?:a |an |absolutely |definitely |really |uberhaupt |auch |simply )?(?:not? (?:go|ok|okay|fine|option|good|acceptable|allowed|wanted|needed|desired|possible|an option)|not\b(?! (?:a (?:problem|must)|only|just|required|necessary))|nicht\b(?! (?:schlimm|notig))|pas\b|off\b|out\b|forbidden|unacceptable|excluded|off limits|tabu|verboten|exclu\w*|prohibid\w*|proibid\w*|vietat\w*)"
+    r"| (?:(?:is|are) )?not (?:allowed|ok|okay|wanted|permitted|possible|acceptable|an option)\b"
     r"| (?:(?!wenn|falls|sofern|solange|nur|und|aber|oder)\w{1,12} ){0,3}nicht\b(?! (?:nur|schlimm|notig|vergessen|zu))| ?[はを]? ?(?:使わない|使わず|なし|以外|避け)"
 )
 _REFUSED_BEFORE: Final = Pattern(

@@ -27,7 +27,7 @@ _STATE: Final = Pattern(
     r"\b(?:so far|already|yet|still|left|remaining|until now|to date|till now|right now|at the moment|currently|latest|last (?:lines?|log|output|event|loss)|bisher|bislang|noch|schon|gerade|aktuell\w*|jusqu ici|jusqu a present|encore|hasta ahora|todavia|finora|ancora|ate agora|ainda)\b|目前|现在|到目前|哪一?步"
 )
 _NEWS: Final = Pattern(
-    r"\b(?:how far|logs?|log ?files?|protokoll\w*|journal|journaux|registros?|loss|verlust|perte|perdida|eta|stage|phase|news|update|finished|done|running|ready|fertig|termine\w*|terminad[oa]|terminat[oa]|acabou|queue|stuck|hanging|epoch is|wie weit|ou en est)\b|进行|日志|到哪"
+    r"\b(?:how far|happened|passiert|logs?|log ?files?|protokoll\w*|journal|journaux|registros?|loss|verlust|perte|perdida|eta|stage|phase|news|update|finished|done|running|ready|fertig|termine\w*|terminad[oa]|terminat[oa]|acabou|queue|stuck|hanging|epoch is|wie weit|ou en est)\b|进行|日志|到哪"
 )
 _BEGUN: Final = Pattern(
     r"\bare we (?:done|finished|ready|there)\b|\b(?:(?:my|our|the|that|this|mein\w*|unser\w*|das|mon|notre|l|mi|nuestr[oa]|el|il mio|la mia|nostr[oa]|o meu|meu|nosso|o)) (?:[^\W\d_]{1,15} |\ue003\ue002{0,60} ?){0,3}(?:runs?|jobs?|training|fine ?tun(?:e|ing)|lauf|laufs|job|entrainement|entrenamiento|addestramento|treino|treinamento)\b"

@@ -41,7 +41,7 @@ from podtune.intake.words.lexicon import Concept
 from podtune.intake.words.patterns import Pattern
 
 _HISTORY: Final = Pattern(
-    r"\b(?:same (?:as|thing as|settings? as|config as|again)|like|as|repeat|again|reuse) (?:the )?(?:last|before|previous(?:ly)?|earlier|yesterday|my last|our last)\b(?! (?:two|three|\d))|\b(?:last time|as before|as always|as usual|once more|the usual|same settings|same again|same as always|previous (?:run|job|settings))\b|\brepeat (?:the|that|my|last)|\b(?:run|do|train|start) (?:it|that|this) again\b|\bwie (?:beim )?letzte\w*|\bwie (?:vorher|zuvor|immer|gehabt)|\bnoch ?mal\b|"
+    r"\b(?:same (?:as|thing as|settings? as|config as|again)|like|as|repeat|again|reuse) (?:the )?(?:last|before|previous(?:ly)?|earlier|yesterday|my last|our last)\b(?! (?:two|three|\d))|\b(?:last time|same (?:file|data\w*|rows|model|settings) as (?:in |for |of )?(?:job|run|last|before|the last)|as before|as always|as usual|once more|the usual|same settings|same again|same as always|previous (?:run|job|settings))\b|\brepeat (?:the|that|my|last)|\b(?:run|do|train|start) (?:it|that|this) again\b|\bwie (?:beim )?letzte\w*|\bwie (?:vorher|zuvor|immer|gehabt)|\bnoch ?mal\b|"
     r"\bcomme (?:la derniere fois|avant|d habitude|hier)|\bcomo (?:la ultima vez|antes|siempre|ayer)|\blo mismo que\b|\bcome (?:l ultima volta|prima|sempre|ieri)|\bcomo (?:da ultima vez|da outra vez|sempre|ontem)|\bo mesmo que\b|和上次一样|跟上次|像上次|前回と同じ"
 )
 _BUDGET: Final = ("budget_amount", "budget_currency", "budget_scope", "budget_kind")

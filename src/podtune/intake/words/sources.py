@@ -73,6 +73,10 @@ _TAKEN_UP: Final = Pattern(
 """An adapter is either what comes out or what is gone on from."""
 _PUBLIC_THING: Final = Pattern(r"\b(?:my|our|the|a) public [a-z]")
 """`our public FAQ` publishes nothing."""
+_AN_EXPORT: Final = Pattern(
+    r"\b(?:our|my|the|this|that|an|latest|last|on|from|with|using|unser\w*|mein\w*|den|notre|mon|nuestr\w+|nostr\w+)(?: [^\W\d_]{1,15}){0,2} exports?[ :(]{1,3}(?:in |at |under |from )?$"
+)
+"""`on our Slack export ./slack/`: what was exported, and no place to export to."""
 _ROWS_END: Final = Pattern(
     r"\.(?:jsonl|ndjson|csv|tsv|parquet|arrow|xlsx?|txt|md|html?|mbox)(?:\.(?:gz|zst|bz2|xz|zip))?$"
 )
@@ -145,7 +149,8 @@ def _near_role(literal: Literal, role: Role, gap: str, said: str, before: Sequen
         return Role.DATA
     if comma >= 0 and not re.search(r"\b(?:to|on|at|as|into|in|under)\b", gap[comma:]):
         return Role.DATA
-    if role is Role.OUTPUT and literal.kind is Kind.FILE and _PUBLIC_THING.search(said):
+    is_public_file = literal.kind is Kind.FILE and _PUBLIC_THING.search(said)
+    if role is Role.OUTPUT and (is_public_file or _AN_EXPORT.search(said)):
         return Role.DATA
     if role is Role.CALLBACK and literal.kind not in (Kind.URL, Kind.HOST):
         return Role.DATA

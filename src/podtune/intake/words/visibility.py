@@ -8,9 +8,9 @@ from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.document import Document
 from podtune.intake.words.patterns import Pattern
 
-_THINGS: Final = r"(?:data\w*|tickets?|chats?|files?|messages?|emails?|notes?|conversations?|documents?|docs?|corpus|records?|logs?|info\w*|keys?|details|customer\w*|support|slack|zendesk|folder|bucket|channel|daten\w*|donnees|datos|dati|dados|gesprache|nachrichten|mensajes|messages|messaggi|ip|network|address\w*|test|school|sector|company|benchmark\w*|domain|figures|cloud|link|api|endpoint|holiday)"
+_THINGS: Final = r"(?:data\w*|tickets?|chats?|files?|messages?|e?mails?|notes?|conversations?|documents?|docs?|corpus|records?|logs?|info\w*|keys?|details|customer\w*|support|slack|zendesk|folder|bucket|channel|daten\w*|donnees|datos|dati|dados|gesprache|nachrichten|mensajes|messages|messaggi|ip|network|address\w*|test|school|sector|company|benchmark\w*|domain|figures|cloud|link|api|endpoint|holiday)"
 _PRIVATE: Final = Pattern(
-    rf"\b(?:private|privately|privat|prive|privee|privado|privada|privato|privata|confidential|vertraulich)\b(?! {_THINGS}\b)(?! \ue001)|\bnot public(?:ly)?\b|私有|私密|不公开|保密|非公開"
+    rf"\b(?:private|privately|privat(?:e[nrsm])?|prive|privee|privado|privada|privato|privata|confidential|vertraulich)\b(?! {_THINGS}\b)(?! \ue001)|\bnot public(?:ly)?\b|私有|私密|不公开|保密|非公開"
 )
 _PUBLIC: Final = Pattern(
     rf"\b(?:public|publicly|offentlich\w*|publique|publiquement|publico|publica(?:mente)?|publicamente|pubblico|pubblica(?:mente)?)\b(?! {_THINGS}\b)(?! \ue001)|\bopen ?source (?:it|the (?:model|adapter|result|weights))|(?<![不非])公[开開]"

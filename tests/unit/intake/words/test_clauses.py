@@ -17,6 +17,17 @@ def test_what_is_refused_is_not_chosen(fields, words, family):
     assert fields(f"train {words} on rows.csv")["base_model_family"] == family
 
 
+@pytest.mark.parametrize("words", ["please don't start before I say so: qwen3 4b", "no H100 when an A4000 does it too, qwen3 4b"])  # fmt: skip
+def test_a_negation_ends_with_its_clause(fields, words):
+    found = fields(f"{words}, rows.csv")
+    assert found["base_model_family"] == "qwen"
+    assert found.get("gpu_type") == ("A4000" if "A4000" in words else None)
+
+
+def test_what_is_listed_behind_a_refusal_is_refused(fields):
+    assert fields("qwen3 4b on rows.csv. don't use: A100")["gpu_avoid"] == ["A100"]
+
+
 def test_the_last_word_after_a_correction():
     values = [Candidate("epochs", 3, 0, 5), Candidate("epochs", 2, 20, 25)]
     assert settle(values, [10]).chosen["epochs"].value == 2

@@ -6,7 +6,7 @@ import pytest
 @pytest.mark.parametrize(
     ("words", "scope", "kind"),
     [
-        ("under $5", "total", "max"), ("no more than $5", "total", "max"), ("don't spend more than $5", "total", "max"), ("$5 cap", "total", "max"),
+        ("under $5", "total", "max"), ("no more than $5", "total", "max"), ("nothing above $5", "total", "max"), ("don't spend more than $5", "total", "max"), ("$5 cap", "total", "max"),
         ("about $5", "total", "approx"), ("$5 or so", "total", "approx"), ("I have $5", "total", "max"), ("for $5 or less", "total", "max"),
         ("$5/hr", "per_hour", "max"), ("$5 an hour max", "per_hour", "max"), ("max $5 per hour per GPU", "per_gpu_hour", "max"), ("$5/gpu/hr", "per_gpu_hour", "max"),
         ("$5 per hour each", "per_gpu_hour", "max"), ("höchstens 5 Dollar pro Stunde", "per_hour", "max"), ("pas plus de 5 dollars", "total", "max"),

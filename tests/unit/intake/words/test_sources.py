@@ -57,3 +57,10 @@ def test_several_files_are_asked_about(read):
 def test_a_base_model_by_id(fields):
     found = fields("base model: acme/base-model-x, data acme/rows")
     assert (found["base_model_id"], found["dataset_ref"]) == ("acme/base-model-x", "acme/rows")
+
+
+def test_an_export_is_data_and_no_place_to_export_to(fields):
+    found = fields("a LoRA on our Slack export ./slack/, qwen3 4b")
+    assert found["dataset_ref"] == "./slack/"
+    assert "output_dest" not in found
+    assert fields("qwen3 4b on rows.csv, export it to ./out/")["output_dest"] == "local"
