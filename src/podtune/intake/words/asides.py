@@ -170,6 +170,8 @@ class Asides:
         if where >= len(self._tokens):
             return False
         token = self._tokens[where]
+        if [t.concept for t in self._tokens[where + 1 : where + 2]] == [Concept.HOUR]:
+            return True  # `4 GPU hours`
         if token.sort is not Sort.CARD and token.concept is not Concept.GPU:
             return False
         if token.sort is Sort.CARD and is_claimed:

@@ -93,6 +93,10 @@ _WILL_DO: Final = Pattern(
     r" (?:reich(?:t|en)|genug(?:t|en)|suffi(?:t|sent|ra)|basta\w*|chega\w*|should do|will do|would do)\b"
 )
 """`wait, 4 is enough`: the number ends there, whatever is said of it."""
+_DID_NOT_DO: Final = Pattern(
+    r" ?(?:overfit\w*|did ?n t|failed|(?:was|were|is|are|seems?|ist|sind|war|waren|est|sont|etait|es|son|era|e|sao) (?:far |way |much |clearly |deutlich |viel |bien )?(?:too|zu|trop|demasiad\w+|tropp\w+|demais)\b)"
+)
+"""`5 epochs were too many`."""
 _WHICH: Final = frozenset("哪下第每这上")
 
 
@@ -242,7 +246,13 @@ class Reader(Asides):
             value /= 100
         if thousand:
             value *= 1024 if concept is Concept.LENGTH else 1000
-        if self._is_past(at) or self._is_which(at, concept) or self._is_period(at, concept, where):
+        failed = _DID_NOT_DO.match(self._document.loose, self._tokens[max(at, where)].end)
+        if (
+            failed
+            or self._is_past(at)
+            or self._is_which(at, concept)
+            or self._is_period(at, concept, where)
+        ):
             return True
         first, last = min(at, where), max(self._unit_end(at), where)
         self._add(field, value, self._tokens[first].start, self._tokens[last].end, at)

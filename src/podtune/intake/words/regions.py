@@ -38,4 +38,8 @@ def read(document: Document) -> list[Candidate]:
                 text[max(0, match.start() - 30) : match.start()]
             ) and not document.is_negated(match.start()):
                 found.append(Candidate("region", region, match.start(), match.end()))
+        kept = Pattern(
+            rf"\b(?:not|never|nothing|cannot|can't|mustn't)\b[^.;,\n]{{0,30}}\bleaves?(?: the)? {words}(?![\w-])|\bleaving(?: the)? {words}(?![\w-])|\b(?:die )?{words} (?:nicht|nie) verlassen\b"
+        )
+        found += [Candidate("region", region, m.start(), m.end()) for m in kept.finditer(text)]
     return found[:1] if len({str(c.value) for c in found}) == 1 else found

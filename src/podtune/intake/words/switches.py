@@ -97,6 +97,14 @@ _SAVED: Final = Pattern(
     r"\b(?:sav(?:e|ed|ing)|stor(?:e|ed|ing)|download\w*|speicher\w*|leg\w*|enregistr\w*|sauvegard\w*|guard\w*|salv\w*|scaric\w*|baix\w*|descarg\w*)(?: (?:it|them|the|this|my|our|adapter|result|model|weights|output|files?|everything|all|es|ihn|sie|alles|den|das|ergebnis|modell|gewichte|resultat|modele|resultado|modelo|risultato|modello|le|la|les|lo|o|a|el|il|tout|todo|tutto|tudo)){0,4} $"
 )
 """`save it locally`: where the result goes."""
+_SERVED: Final = Pattern(
+    r"\b(?:bot|chatbot|assistant|model|llm|agent|one)\b[^.;,\n]{0,12}\b(?:that|which|to|will|should|can) (?:later |then |also )?(?:runs?|works?)(?: \w{1,10})? $|\b(?:runs?|use|serve|deploy|host|try|test)\w* (?:the|my|our|this) (?:finished |final |trained )?(?:model|adapter|bot|result|lora|assistant)(?: \w{1,10})? $"
+)
+"""`a bot that runs locally`: where the result will be used."""
+_COUNTRY: Final = Pattern(
+    r"\b(?:leav\w*|verlassen|quitter|salir|uscire|sair)\b[^.;,\n]{0,8}\b(?:eu|ue|us|usa|uk|eea|europe|european|country|continent|germany|france)\b|\b(?:eu|europa|deutschland|schweiz|ewr|das land)\b[^.;,\n]{0,12}\bverlassen|\b(?:l ue|l europe|la ue|europa|o pais|el pais|il paese)\b"
+)
+"""`may not leave the EU` is about a region, not about this machine."""
 _RESULT_AFTER: Final = Pattern(
     r" ?(?:(?:it|them|the|my|our|this|finished|final|anything|den|das|le|la|el|il|o) ){0,3}(?:(?:adapter|model|result|weights|output|lora|checkpoint|bot)s?\b|(?:to|on|onto) (?:the )?(?:hub|hugging ?face|hf|github)\b)"
 )
@@ -135,13 +143,18 @@ def _is_refused(document: Document, start: int, end: int) -> bool:
 
 def _is_of_something_else(document: Document, switch: Switch, start: int, end: int) -> bool:
     """`the data is on my laptop` says not where to train; `don't upload the adapter` not that data stays."""
-    before = document.loose[max(0, start - 30) : start]
+    before = document.loose[max(0, start - 40) : start]
     if switch.field == "redact_pii":
         return bool(_DONE_ALREADY.search(document.loose[start:end]) or _LEARNT.search(before))
     if switch.field == "where":
-        return _LIES.search(before) is not None or _SAVED.search(before) is not None
+        return any(p.search(before) is not None for p in (_LIES, _SAVED, _SERVED))
     if switch.field == "local_only":
-        return bool(_RESULT_AFTER.match(document.loose, end) or _RESULT_BEFORE.search(before))
+        about = document.loose[max(0, start - 20) : end + 16]
+        return bool(
+            _RESULT_AFTER.match(document.loose, end)
+            or _RESULT_BEFORE.search(before)
+            or _COUNTRY.search(about)
+        )
     return False
 
 

@@ -8,7 +8,7 @@ from podtune.intake.words.candidates import Candidate
 from podtune.intake.words.document import Document
 from podtune.intake.words.patterns import Pattern
 
-_THINGS: Final = r"(?:data\w*|tickets?|chats?|files?|messages?|e?mails?|notes?|conversations?|documents?|docs?|corpus|records?|logs?|info\w*|keys?|details|customer\w*|support|slack|zendesk|folder|bucket|channel|daten\w*|donnees|datos|dati|dados|gesprache|nachrichten|mensajes|messages|messaggi|ip|network|address\w*|test|school|sector|company|benchmark\w*|domain|figures|cloud|link|api|endpoint|holiday)"
+_THINGS: Final = r"(?:data\w*|tickets?|chats?|files?|messages?|e?mails?|notes?|conversations?|documents?|docs?|corpus|records?|logs?|info\w*|keys?|details|customer\w*|support|slack|zendesk|folder|bucket|channel|daten\w*|donnees|datos|dati|dados|gesprache|nachrichten|mensajes|messages|messaggi|ip|network|address\w*|test|school|sector|company|benchmark\w*|domain|figures|cloud|link|api|endpoint|holidays?|transport\w*|services?|health\w*|librar\w*|relations|opinion|institution\w*|authorit\w*|administration|works|schools|broadcast\w*|buildings?|affairs|procurement|tenders?)"
 _PRIVATE: Final = Pattern(
     rf"\b(?:private|privately|privat(?:e[nrsm])?|prive|privee|privado|privada|privato|privata|confidential|vertraulich)\b(?! {_THINGS}\b)(?! \ue001)|\bnot public(?:ly)?\b|私有|私密|不公开|保密|非公開"
 )
@@ -43,7 +43,7 @@ _FOR_US: Final = Pattern(
 _RELATIVE: Final = Pattern(r"(?<!so )\b(?:that|which|who|die|das|que|che) $")
 """`the FAQ that everyone can see`: of the input."""
 _NOTHING: Final = Pattern(
-    r"\b(?:nothing|nowhere|nichts|rien|nada|niente|nulla|neither|hardly|avoid\w*|anything but|far from|isn t|not be|not become|not go|stay away from)\b[^.;,\n]{0,18}$"
+    r"\b(?:nothing|nowhere|nichts|rien|nada|niente|nulla|neither|hardly|avoid\w*|anything but|far from|isn t|not be|not become|not go|stay away from)\b[^.;,\n]{0,18}$|\b(?:hate|afraid|scared|worried)\b[^.;,\n]{0,32}$"
 )
 _SECRET: Final = Pattern(r"^(?:confidential|vertraulich)$")
 _KEPT: Final = Pattern(
@@ -73,7 +73,7 @@ def read(document: Document) -> Seen:
     found += _described(document)
     for value, pattern in (("private", _PRIVATE), ("public", _PUBLIC)):
         for match in pattern.finditer(text):
-            before = text[max(0, match.start() - 24) : match.start()]
+            before = text[max(0, match.start() - 40) : match.start()]
             after = text[match.end() : match.end() + 40]
             if _is_of_something_else(match[0], before, after):
                 continue

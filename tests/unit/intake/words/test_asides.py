@@ -22,6 +22,7 @@ def test_it_is_read(fields, words, field, value):
         "the export has 2 GB of logs",
         "a machine with 64GB ram",
         "we have 12,000 tickets",
+        "4 GPU hours",
         "we take 500 tickets a day",
         "tickets of the last 2 years",
     ],

@@ -43,6 +43,8 @@ def test_many_without_commas(fields):
         "not 3 epochs",
         "we are 12 people",
         "save every 100 steps",
+        "5 epochs were too many",
+        "5 epochs overfit",
         "toutes les 50 étapes",
         "two more epochs than last time",
         "first I thought of 5 epochs",

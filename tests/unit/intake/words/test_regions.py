@@ -14,6 +14,8 @@ import pytest
         ("Server in Europa", "EU"),
         ("Canada region", "CA"),
         ("EU-Region", "EU"),
+        ("our data may not leave the EU", "EU"),
+        ("die Daten dürfen die EU nicht verlassen", "EU"),
     ],
 )
 def test_a_region(fields, words, region):

@@ -27,7 +27,7 @@ def test_what_is_refused_states_nothing(fields, words, field):
 
 @pytest.mark.parametrize(
     ("words", "field"),
-    [("the data is on my laptop, upload it", "where"), ("die Daten liegen auf meinem Rechner", "where"), ("don't upload the adapter to the hub", "local_only"), ("do not upload it to Hugging Face", "local_only"), ("save it locally", "where"), ("speichere das Ergebnis lokal", "where"), ("emails are already removed", "redact_pii"), ("it should learn to remove personal data", "redact_pii"), ("secure or community cloud", "cloud_tier")],
+    [("the data is on my laptop, upload it", "where"), ("die Daten liegen auf meinem Rechner", "where"), ("don't upload the adapter to the hub", "local_only"), ("do not upload it to Hugging Face", "local_only"), ("save it locally", "where"), ("speichere das Ergebnis lokal", "where"), ("emails are already removed", "redact_pii"), ("it should learn to remove personal data", "redact_pii"), ("secure or community cloud", "cloud_tier"), ("data may not leave the EU", "local_only"), ("a bot that runs locally", "where"), ("I want to run the model on my laptop later", "where")],
 )  # fmt: skip
 def test_what_is_said_of_something_else(fields, words, field):
     assert field not in fields(f"qwen3 8b with rows.csv, {words}")
