@@ -22,7 +22,7 @@ _FACT: Final = Pattern(
 )
 """Openings that can only be a question, with or without its mark."""
 _ASKS: Final = Pattern(
-    rf"{_LEAD}(?:what(?! about)|which|who|whose|why(?! (?:not|don t we))|when|where|how(?! about)|is|are|isn t|aren t|was|were|does|doesn t|do (?:i|you|we|they|people|the|these|those|most)|did|has|have (?:i|you|we)|(?:can|could) (?:i|one|it|an?|the|this|that|they|people|\ue003|\ue005)|(?:can|could|will|would) (?:you|we) (?:please )?(?:tell|explain|say|recommend|suggest|advise)|should|shall i|would(?! (?:you|u)\b)|will(?! (?:you|u)\b)|may i|might|must (?:i|it)|am i|if [^?]{{1,120}}, ?(?:will|would|does|do|is|are|can|what|how)\b|"
+    rf"{_LEAD}(?:(?:before|after|once|while) [^,?.]{{1,40}}, ?)?(?:what(?! about)|which|who|whose|why(?! (?:not|don t we))|when|where|how(?! about)|is|are|isn t|aren t|was|were|does|doesn t|do (?:i|you|we|they|people|the|these|those|most)|did|has|have (?:i|you|we)|(?:can|could) (?:i|one|it|an?|the|this|that|they|people|\ue003|\ue005)|(?:can|could|will|would) (?:you|we) (?:please )?(?:tell|explain|say|recommend|suggest|advise)|should|shall i|would(?! (?:you|u)\b)|will(?! (?:you|u)\b)|may i|might|must (?:i|it)|am i|if [^?]{{1,120}}, ?(?:will|would|does|do|is|are|can|what|how|who|which|where|when|why)\b|"
     r"welche[rsnm]?|wer|wie|wieso|weshalb|wann|wo|woran|ist|sind|kann (?:ich|man|eine?|das|die|der|podtune)|konnen (?:wir|die)|soll(?:te|ten|en)? (?:ich|man|wir)|muss|mussen|brauch\w*|reich\w*|pass(?:t|en)|macht|wird|werden|hat|haben|darf|lohnt|lauft|kommt|besteht|was|"
     r"qu|que|quel(?:le)?s?|comment|quand|ou|est ce|est|sont|ai je|dois je|devrais je|faut il|puis je|peut on|combien|y a t il|suffit|a quoi|"
     r"cual(?:es)?|quien|como|cuando|donde|cuant[oa]s?|es|son|debo|deberia|puedo|se puede|necesito|hay|vale|conviene|basta|cabe|mejor|"
@@ -34,10 +34,9 @@ _SMALL_TALK: Final = Pattern(
     r"[\s,]{0,3}(?:(?:hi|hello|hey|thanks|thank you|thx|please|ok|okay|cheers|sorry|podtune|there|all|so much|in advance|just (?:curious|asking|wondering)|i m (?:just )?(?:curious|asking|wondering|learning|new(?: (?:to this|here))?)|no rush|quick question|hallo|danke|vielen dank|bitte|nur so|bonjour|merci|salut|hola|gracias|ciao|grazie|ola|obrigad[oa])[\s,:]{0,3}){0,5}[.!?;\n。]?"
 )
 _HOW: Final = Pattern(
-    rf"{_LEAD}(?:how (?:do|does|can|should|would)|why|what (?:is|are|does|do)|explain)\b"
+    rf"{_LEAD}(?:how(?! about)|why(?! (?:not|don t we))|who|when|what(?! (?:about|if))|which|if (?:i|we)|explain|wie|was|warum|wieso|wer|wann|welche[rsnm]?|comment|pourquoi|qui|quand|quel(?:le)?s?|qu|como|por que|quien|cuando|cual(?:es)?|come|perche|chi|quale?|qual|quem)\b"
 )
-
-
+"""Openings that order nothing, even beside a verb of training."""
 _HOW_TO: Final = Pattern(
     rf"{_LEAD}(?:how (?:do|does|can|could|should|would|to)|what happens (?:if|when)|wie (?:kann|konnte|soll|muss|geht|macht|stopp\w*|brech\w*|beend\w*)|comment|como|come (?:si|posso|faccio)|was passiert(?: wenn)?)\b(?! (?:is|are|going|esta|va|sta|procede)\b)"
 )
@@ -59,10 +58,16 @@ def asks_only(document: Document, *, has_data: bool, trains: bool) -> bool:
     return bool(asked) and (not (has_data and trains) or all(_HOW.match(each) for each in asked))
 
 
-def asks_all(document: Document) -> bool:
-    """Whether every sentence is a question, whatever it names: `which model would you take for rows.csv?`."""
-    asked = _asked(document)
-    return bool(asked) and all(each.rstrip().endswith("?") for each in asked)
+def asks_all(document: Document, *, trains: bool) -> bool:
+    """Whether every sentence is a question, whatever it names: `which model would you take for rows.csv?`.
+
+    Args:
+        document: The request.
+        trains: Whether a verb of training is there: then only `what` and its like are no orders.
+    """
+    asked = [each.strip() for each in _asked(document)]
+    is_asked = bool(asked) and all(each.endswith("?") for each in asked)
+    return is_asked and (not trains or all(_HOW.match(each) for each in asked))
 
 
 def asks_how(document: Document) -> bool:

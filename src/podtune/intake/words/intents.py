@@ -89,6 +89,20 @@ _AGAIN: Final = Pattern(
     r"\b(?:do|run|train|start|launch) (?:(?:it|that|this|the same|the (?:last|previous) (?:one|run|job))(?: thing)? ){1,2}(?:over )?(?:again|once more)\b|^\W{0,3}(?:please )?(?:repeat|redo|re ?run) (?:it|that|this|the|my)\b|\b(?:mach|starte?|lauf|trainiere?)\b[^.;\n]{0,25}\bnoch ?mal\b"
 )
 """What was done is to be done once more."""
+_WAS_TRAINED: Final = Pattern(
+    r"\b(?:i|we|they|he|she) (?:ve |have |had |has )?(?:already |just |once |recently )?(?:trained|fine ?tuned|tuned)\b|\b(?:haben?|hatten?) (?:ich |wir )?[^.;,\n]{0,50}\b(?:schon|bereits|gestern) [^.;,\n]{0,30}trainiert\b"
+)
+_FAILED_RUN: Final = Pattern(
+    r"\b(?:training|fine ?tuning|run|job)\b[^.;,\n]{0,60}\b(?:failed|crashed|died|diverged|aborted|is stuck|got stuck|went wrong)\b"
+)
+_NOW: Final = Pattern(
+    r"\b(?:now|use|do|again|this time|instead|please|try|want|need|let s|take|go|make|start|jetzt|nimm|bitte|diesmal|nochmal|noch mal)\b"
+)
+"""What orders something after a remark on what was done."""
+_CHORE: Final = Pattern(
+    r"\W{0,3}(?:(?:please|can you|could you|now|bitte) ){0,2}(?:convert|split|clean(?: up)?|translate|summari[sz]e|explain|anonymi[sz]e|dedup\w*|deduplicate|merge|sort|open|print|read|show|rename|delete|remove|copy|zip|unzip|konvertiere|ubersetze|zusammenfasse|bereinige|convertis|traduis|nettoie|convierte|traduce|limpia|converti|traduci|pulisci|converta|traduza)\b"
+)
+"""What is done with a file and is no training."""
 _LONE_ID: Final = Pattern(
     r"(?<![\w\-])(?P<id>[a-z]{1,12}[\-_](?=[a-z0-9]{0,20}\d)[a-z0-9]{1,20})(?![\w\-])"
 )
@@ -189,10 +203,21 @@ def _check(said: _Said) -> Intent | None:
 
 def _state(said: _Said) -> Intent | None:
     """News of a job."""
+    if not said.dials and _has_failed(said.document):
+        return Intent("status", said.job)
     is_about_data = said.is_named if said.is_known else said.has_data
     if is_about_data or said.dials or not _asks_state(said.document, said.job):
         return None
     return Intent("status", said.job)
+
+
+def _has_failed(document: Document) -> bool:
+    """`we trained it on rows.csv and it is bad`: what was done, and no word of what is to be done now."""
+    text = document.loose
+    was = _WAS_TRAINED.search(text) or _FAILED_RUN.search(text)
+    if was is None or _NOW.search(text):
+        return False
+    return not any(m.start() < was.start() or m.start() >= was.end() for m in _TRAIN.finditer(text))
 
 
 def _fact(said: _Said) -> Intent | None:
@@ -202,7 +227,7 @@ def _fact(said: _Said) -> Intent | None:
         if not is_for_the_planner:
             return Intent("other", said.job, is_asking=True)
         return Intent("estimate", said.job)
-    is_about_data = said.is_named and not said.trains and facts.asks_all(said.document)
+    is_about_data = said.is_named and facts.asks_all(said.document, trains=said.trains)
     return Intent("estimate", said.job) if is_about_data else None
 
 
@@ -222,7 +247,10 @@ def _order(said: _Said) -> Intent | None:
         or said.has_model
         or said.is_named
     )
-    return Intent("train", None) if about or _is_fragment(document) else None
+    if said.is_named and not (is_wanted or said.trains) and _CHORE.match(text):
+        return Intent("other", said.job)
+    is_fragment = said.job is None and _is_fragment(document)
+    return Intent("train", None) if about or is_fragment else None
 
 
 def _has_order(document: Document, pattern: Pattern) -> bool:
@@ -285,7 +313,7 @@ def _checks(document: Document, has_data: bool) -> bool:
 def _resumes(text: str) -> bool:
     return (
         re.search(
-            r"\b(?:resum\w*|continu\w*|weiter\w*|repren\w*|retom\w*|riprend\w*|same as|like|again)\b",
+            r"\b(?:resum\w*|continu\w*|re ?runs?|restart\w*|retry|redo|weiter\w*|repren\w*|retom\w*|riprend\w*|same as|like|again)\b",
             text,
         )
         is not None

@@ -43,12 +43,17 @@ def test_data_beside_a_verb_of_training_is_an_order_unless_it_is_asked_how():
     assert facts.asks_only(document, has_data=True, trains=True)
 
 
-@pytest.mark.parametrize("words", ["which model would you take for rows.csv?", "how many epochs should I use for rows.csv?"])  # fmt: skip
+@pytest.mark.parametrize("words", ["which model would you take for rows.csv?", "how many epochs should I use for rows.csv?", "before training, what checks do you run on rows.csv?", "what would you need to train on rows.csv?"])  # fmt: skip
 def test_a_question_about_data_is_answered_with_a_plan(fields, words):
     found = fields(words)
     assert (found["intent"], found["dataset_ref"]) == ("estimate", "rows.csv")
-    assert facts.asks_all(documented(words, NOW))
-    assert not facts.asks_all(documented(f"{words} qwen3 4b please", NOW))
+    assert facts.asks_all(documented(words, NOW), trains=False)
+    assert not facts.asks_all(documented(f"{words} qwen3 4b please", NOW), trains=False)
+
+
+def test_beside_a_verb_of_training_only_what_and_its_like_order_nothing():
+    assert facts.asks_all(documented("if I train on rows.csv, who can see it?", NOW), trains=True)
+    assert not facts.asks_all(documented("is it possible to train on rows.csv?", NOW), trains=True)
 
 
 @pytest.mark.parametrize(("words", "is_asked"), [("how do I stop a run?", True), ("how is my run going?", False), ("stop my run", False)])  # fmt: skip
