@@ -82,7 +82,7 @@ _BEFORE_NAME: Final = Pattern(
 )
 _BESIDE_FILE: Final = Pattern(rf"[{HEAD}{TAIL}] ?\($")
 _AFTER_NAME: Final = Pattern(
-    r"\s*(?:$|[.,;:!?()\[\n]|(?:and|with|for|when|to|at|on|as|using|in|und|mit|et|avec|y|con|e|com|per|para|pour|für|please|dataset|data|bitte)\b)",
+    r"\s*(?:$|[.,;:!?()\[\n]|(?:and|with|for|when|to|at|on|as|using|in|und|mit|et|avec|y|con|e|com|per|para|pour|für|please|dataset|data|bitte|privat\w*|public\w*|prive|after|once|when)\b)",
     re.IGNORECASE,
 )
 

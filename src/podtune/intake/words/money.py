@@ -136,8 +136,8 @@ def _scope(tokens: Sequence[Token], money: Money) -> tuple[str | None, int]:
             token.concept is Concept.GPU and tokens[at - 1].concept in (Concept.PER, Concept.AND)
         ):
             is_each, last = True, at
-        elif token.concept is Concept.AND and is_hourly and _is_card(tokens, at + 1):
-            pass  # `pro Stunde und Karte`
+        elif token.concept is Concept.AND and _says(tokens, at + 1, is_hourly=is_hourly):
+            pass  # `pro Stunde und Karte`, `per card and hour`
         elif token.concept is Concept.PER or token.text in (
             "an",
             "a",
@@ -181,8 +181,10 @@ def _scope(tokens: Sequence[Token], money: Money) -> tuple[str | None, int]:
     return ("per_gpu_hour" if is_each else "per_hour" if is_hourly else "total"), last
 
 
-def _is_card(tokens: Sequence[Token], at: int) -> bool:
-    return at < len(tokens) and tokens[at].concept is Concept.GPU
+def _says(tokens: Sequence[Token], at: int, *, is_hourly: bool) -> bool:
+    """Whether a token is the other half of `per card and hour`."""
+    wanted = Concept.GPU if is_hourly else Concept.HOUR
+    return at < len(tokens) and tokens[at].concept is wanted
 
 
 def _clause_before(tokens: Sequence[Token], at: int) -> str:

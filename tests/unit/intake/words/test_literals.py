@@ -9,7 +9,7 @@ from podtune.intake.words.literals import HEAD, TAIL, Kind, blank, find
     ("text", "kind", "value"),
     [
         ("on ./a/b.jsonl, now", Kind.FILE, "./a/b.jsonl"), ("on a.jsonl.gz.", Kind.FILE, "a.jsonl.gz"), ("s3://b/k/ now", Kind.STORE, "s3://b/k/"), ("see https://x.org/a?b=1, ok", Kind.URL, "https://x.org/a?b=1"), ("at github.com/a/b now", Kind.HOST, "github.com/a/b"),
-        ("in kb/*.md", Kind.GLOB, "kb/*.md"), ("in ~/x/y/", Kind.FOLDER, "~/x/y/"), ("Qwen/Qwen3-8B.", Kind.PAIR, "Qwen/Qwen3-8B"), ('say "two words"', Kind.QUOTED, "two words"), ("'a.csv'", Kind.FILE, "a.csv"), ("data/客服.jsonl,", Kind.FILE, "data/客服.jsonl"), ("C:\\x\\y.csv", Kind.FILE, "C:\\x\\y.csv"),
+        ("in kb/*.md", Kind.GLOB, "kb/*.md"), ("in ~/x/y/", Kind.FOLDER, "~/x/y/"), ("Qwen/Qwen3-8B.", Kind.PAIR, "Qwen/Qwen3-8B"), ("push it as mill/bot privately", Kind.PAIR, "mill/bot"), ('say "two words"', Kind.QUOTED, "two words"), ("'a.csv'", Kind.FILE, "a.csv"), ("data/客服.jsonl,", Kind.FILE, "data/客服.jsonl"), ("C:\\x\\y.csv", Kind.FILE, "C:\\x\\y.csv"),
     ],
 )  # fmt: skip
 def test_a_literal(text, kind, value):

@@ -46,17 +46,18 @@ def test_the_figures_of_the_development_set(development_set, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("first.jsonl", 147), ("second.jsonl", 99), ("third.jsonl", 82), ("fourth.jsonl", 48), ("fifth.jsonl", 121), ("sixth.jsonl", 61), ("seventh.jsonl", 39), ("eighth.jsonl", 59), ("ninth.jsonl", 39), ("tenth.jsonl", 38), ("eleventh.jsonl", 38), ("twelfth.jsonl", 38)],
+    [("first.jsonl", 147), ("second.jsonl", 99), ("third.jsonl", 82), ("fourth.jsonl", 48), ("fifth.jsonl", 121), ("sixth.jsonl", 61), ("seventh.jsonl", 39), ("eighth.jsonl", 59), ("ninth.jsonl", 39), ("tenth.jsonl", 38), ("eleventh.jsonl", 38), ("twelfth.jsonl", 38), ("thirteenth.jsonl", 39)],
 )  # fmt: skip
 def test_the_figures_of_our_own_sets(name, least):
     """Written before the parser was looked at, in people's many ways.
 
     As each was first read, after those before it had been mended: recall .963, .945, .933, .953, .945, .952, .982,
-    .985, .945, .962, .985 and .946, precision .991, .984, .962, .982, .981, .981, 1, .995, .975, .975, .996 and .984,
-    wrong or invented where money or privacy hangs on it 4, 6, 16, 4, 13, 6, 0, 2, 7, 6, 1 and 3 (mostly intents),
-    wholly right 120 of 150, 75 of 100, 59 of 83, 38 of 50, 90 of 123, 44 of 62, 36 of 40, 52 of 60, 29 of 40, 32 of
-    40, 36 of 40 and 32 of 40. The third, fifth and sixth ask for news, prices and checks more than people do, the
-    ninth is made of what is hard; whoever wrote the third, fourth, sixth, seventh and tenth to twelfth knew the parser.
+    .985, .945, .962, .985, .946 and .976, precision .991, .984, .962, .982, .981, .981, 1, .995, .975, .975, .996,
+    .984 and .996, wrong or invented where money or privacy hangs on it 4, 6, 16, 4, 13, 6, 0, 2, 7, 6, 1, 3 and 0
+    (mostly intents), wholly right 120 of 150, 75 of 100, 59 of 83, 38 of 50, 90 of 123, 44 of 62, 36 of 40, 52 of 60,
+    29 of 40, 32 of 40, 36 of 40, 32 of 40 and 37 of 40. The third, fifth and sixth ask for news, prices and checks
+    more than people do, the ninth is made of what is hard; whoever wrote the third, fourth, sixth, seventh and the
+    last four knew the parser.
     """
     found = score(name, lambda request: parse(request, NOW))
     assert found.money == 0, found.told
