@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ from support import postgres_server, s3_server, tiny_model
 
 LONG = ("end_to_end", "faults", "contract", "worker", "docs")
 """Folders whose files take up to minutes each. They go first: at the end, a process would wait for another's."""
+
+# Every core has its tests; read by libraries as they are imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -183,7 +183,6 @@ def sdk(root):
 TIMES = WorkerTimes(boot_s=0, restart_s=0.2, grace_s=1, stop_limit_s=30, ping_interval_s=1)
 
 
-@pytest.mark.timeout(120)
 def test_the_unmodified_sdk_passes_the_verification(sdk, tmp_path):
     """deploy, verify and undeploy; the worker is a real process with RunPod's own loop in it."""
     quick = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path)}

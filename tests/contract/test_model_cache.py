@@ -130,7 +130,6 @@ def desk(tmp_path, monkeypatch):
         one.close()
 
 
-@pytest.mark.timeout(90)
 def test_a_model_comes_to_a_new_volume_and_the_machine_is_gone(desk):
     there = desk()
     done = there.run()
@@ -153,7 +152,6 @@ def test_a_model_comes_to_a_new_volume_and_the_machine_is_gone(desk):
     there.check_gone()
 
 
-@pytest.mark.timeout(90)
 def test_a_second_run_rents_nothing(desk):
     there = desk()
     first = there.run()
@@ -163,7 +161,6 @@ def test_a_second_run_rents_nothing(desk):
     assert len(there.account.volumes) == 1
 
 
-@pytest.mark.timeout(90)
 def test_a_machine_without_a_card_is_taken_where_one_is_free(desk):
     there = desk()
     plan = there.cache().prepare(CacheWish(MODEL)).plan
@@ -175,7 +172,6 @@ def test_a_machine_without_a_card_is_taken_where_one_is_free(desk):
     assert pod.data_center == "US-TX-3"
 
 
-@pytest.mark.timeout(90)
 def test_without_one_the_cheapest_card_is_taken_and_that_is_said(desk):
     there = desk()
     there.server.cloud.catalogue.cpus.clear()
@@ -185,7 +181,6 @@ def test_without_one_the_cheapest_card_is_taken_and_that_is_said(desk):
     assert there.run().proof
 
 
-@pytest.mark.timeout(90)
 def test_a_refused_machine_is_followed_by_the_next(desk):
     there = desk("capacity_drought,gpu=cpu5c")
     done = there.run()
@@ -194,7 +189,6 @@ def test_a_refused_machine_is_followed_by_the_next(desk):
     there.check_gone()
 
 
-@pytest.mark.timeout(90)
 def test_broken_downloads_go_on_where_they_were(desk):
     there = desk(faults=["cut:250000", 503, "reset", "cut:100000"])
     done = there.run()
@@ -204,7 +198,6 @@ def test_broken_downloads_go_on_where_they_were(desk):
     there.check_gone()
 
 
-@pytest.mark.timeout(90)
 def test_what_is_on_the_volume_is_compared_and_kept(desk):
     there = desk()
     first = there.run()
@@ -221,7 +214,6 @@ def test_what_is_on_the_volume_is_compared_and_kept(desk):
     assert (there.model() / SEAL).is_file()
 
 
-@pytest.mark.timeout(90)
 def test_a_seal_on_the_volume_is_enough_for_a_home_that_knows_nothing(desk):
     there = desk()
     there.run()
@@ -231,7 +223,6 @@ def test_a_seal_on_the_volume_is_enough_for_a_home_that_knows_nothing(desk):
     assert len(there.account.volumes) == 1
 
 
-@pytest.mark.timeout(90)
 def test_a_damaged_file_is_never_sealed(desk):
     there = desk(faults=["flip", "flip", "flip", "flip"])
     with pytest.raises(PodtuneError) as caught:
@@ -242,7 +233,6 @@ def test_a_damaged_file_is_never_sealed(desk):
     assert there.run().proof  # the next one goes on
 
 
-@pytest.mark.timeout(90)
 def test_ctrl_c_ends_the_machine(desk):
     there = desk()
 
@@ -256,7 +246,6 @@ def test_ctrl_c_ends_the_machine(desk):
     assert there.run().proof
 
 
-@pytest.mark.timeout(90)
 def test_the_deadline_ends_the_machine(desk):
     there = desk("stuck_initialising")
     with pytest.raises(ProviderError) as caught:
@@ -266,7 +255,6 @@ def test_the_deadline_ends_the_machine(desk):
     there.check_gone()
 
 
-@pytest.mark.timeout(90)
 def test_a_lost_answer_to_the_order_makes_no_second_machine(desk):
     there = desk("after_effect,route=create_pod,nth=1")
     assert there.run().proof
@@ -274,14 +262,12 @@ def test_a_lost_answer_to_the_order_makes_no_second_machine(desk):
     there.check_gone()
 
 
-@pytest.mark.timeout(90)
 def test_a_lost_answer_to_the_volume_makes_no_second_volume(desk):
     there = desk("after_effect,route=create_volume,nth=1")
     assert there.run().proof
     assert len(there.account.volumes) == 1
 
 
-@pytest.mark.timeout(90)
 def test_what_a_dead_command_left_is_ended_first(desk):
     there = desk()
     records = CacheRecords(there.settings.home)
@@ -310,7 +296,6 @@ def test_what_a_dead_command_left_is_ended_first(desk):
     there.check_gone()
 
 
-@pytest.mark.timeout(90)
 def test_a_reaper_does_not_see_the_machine_of_a_living_command(desk):
     there = desk()
     seen, busy, wanted = [], [], []
@@ -421,7 +406,6 @@ class Command:
         )  # fmt: skip
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_a_signal_ends_command_and_machine(desk, number):
     there = desk(faults=[503] * 200)
@@ -436,7 +420,6 @@ def test_a_signal_ends_command_and_machine(desk, number):
     assert there.run().proof
 
 
-@pytest.mark.timeout(120)
 def test_after_a_kill_the_reaper_sees_the_machine_and_the_next_command_goes_on(desk):
     there = desk(faults=[503] * 200)
     owner = None

@@ -23,7 +23,7 @@ from podtune.testing.serverless.queues import ServerlessOptions
 from podtune.testing.serverless.service import attach
 from podtune.testing.serverless.worker import WorkerTimes
 
-pytestmark = pytest.mark.timeout(200)  # whichever test is first runs everything, in about 40 s
+pytestmark = pytest.mark.timeout(300)  # whichever test is first runs everything, in about 40 s
 
 PROGRAMS = Path(__file__).parent.parent / "support" / "runpod_sdk"
 

@@ -68,7 +68,7 @@ class Desk:
 
     def close(self):
         self._process.stdin.close()
-        self._process.wait(20)
+        self._process.wait(60)
         self._process.stdout.close()
 
 

@@ -25,7 +25,6 @@ def page(root):
     return (root / "docs/how-to/worker-image.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.timeout(120)
 def test_its_blocks_run(page, tmp_path):
     calls = place(tmp_path, "docker", {**DOCKER, **REPOSITORY})
     (tmp_path / "pip.conf").write_text("[global]\n", encoding="utf-8")

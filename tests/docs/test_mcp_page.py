@@ -63,7 +63,6 @@ async def tools(transport):
         return [tool.name for tool in (await agent.list_tools()).tools]
 
 
-@pytest.mark.timeout(240)
 def test_every_client_s_configuration_starts_the_server(page, home):
     started = [server for server in servers(page) if "command" in server]
     assert len(started) == 6
@@ -76,7 +75,6 @@ def test_every_client_s_configuration_starts_the_server(page, home):
         assert anyio.run(tools, stdio_client(parameters)) == TOOLS
 
 
-@pytest.mark.timeout(240)
 def test_every_client_s_configuration_reaches_a_gateway(page, home):
     addressed = [server for server in servers(page) if "command" not in server]
     assert len(addressed) == 4

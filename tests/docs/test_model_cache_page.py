@@ -31,7 +31,6 @@ def test_its_figures_are_the_codes(page):
     assert f"{cache_size.FOUR_BIT_PART:.0%}".replace("%", " %") in page
 
 
-@pytest.mark.timeout(150)
 def test_its_blocks_run_from_top_to_bottom(page, tmp_path):
     blocks = FENCE.findall(page)
     assert len(blocks) == 3

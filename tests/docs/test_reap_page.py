@@ -62,7 +62,6 @@ def live(cloud):
     return {pod.name for pod in cloud.cloud.account.live_pods()}
 
 
-@pytest.mark.timeout(200)
 def test_the_blocks_for_a_shell_run_in_order(page, cloud, shell):
     blocks = [body for language, body in FENCE.findall(page) if language == "bash"]
     assert len(blocks) == 5
@@ -80,7 +79,6 @@ def test_the_blocks_for_a_shell_run_in_order(page, cloud, shell):
     assert said[3][1] == {"somebody-else"}
 
 
-@pytest.mark.timeout(100)
 def test_the_line_of_cron_ends_what_is_overdue(page, cloud, shell, tmp_path):
     (line,) = [body.strip() for language, body in FENCE.findall(page) if language == "text"]
     schedule, command = line[:9], line[9:].strip()

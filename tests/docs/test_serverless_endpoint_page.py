@@ -25,7 +25,6 @@ def page(root):
     return (root / "docs/how-to/serverless-endpoint.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.timeout(200)
 def test_the_blocks_run_in_order(page, tmp_path):
     blocks = [body for language, body in FENCE.findall(page) if language == "bash"]
     assert len(blocks) == 7

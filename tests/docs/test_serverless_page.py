@@ -29,7 +29,7 @@ def cloud(root, tmp_path):
         yield json.loads(process.stdout.readline())["environment"]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
         process.stdout.close()
 
 
@@ -44,7 +44,6 @@ def test_every_route_that_the_page_names_can_be_struck(root):
         assert parse_rule(text).route in named
 
 
-@pytest.mark.timeout(120)
 def test_the_serverless_how_to_works(root, cloud, tmp_path):
     page = (root / "docs/how-to/serverless-queue.md").read_text(encoding="utf-8")
     programs = dict(BLOCK.findall(page))

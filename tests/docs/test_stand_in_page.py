@@ -29,7 +29,7 @@ def cloud(tmp_path):
     )  # fmt: skip
     yield json.loads(process.stdout.readline())
     process.terminate()
-    process.wait(20)
+    process.wait(60)
     process.stdout.close()
 
 

@@ -30,7 +30,7 @@ class Terminal:
         os.close(theirs)
         self.shown = ""
 
-    def until(self, words, seconds=60):
+    def until(self, words, seconds=120):
         """Read until something was shown after what was seen before."""
         start, deadline = len(self.shown), time.monotonic() + seconds
         while words not in self.shown[start:]:
@@ -42,17 +42,17 @@ class Terminal:
     def type(self, text):
         os.write(self._own, text.encode())
 
-    def end(self, seconds=60):
+    def end(self, seconds=120):
         """Its exit code, once all it shows is read."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self._read():
             continue
-        return self.process.wait(10)
+        return self.process.wait(60)
 
     def close(self):
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
         os.close(self._own)
 
     def _read(self):
@@ -170,7 +170,6 @@ def test_a_dialogue_on_a_terminal_from_open_questions_to_the_adapter(
         assert cloud.cloud.account.live_pods() == []
 
 
-@pytest.mark.timeout(120)
 def test_who_says_no_to_the_price_rents_nothing(home, tiny, tmp_path, terminal):
     tiny_model.write_rows(tmp_path / "tickets.jsonl", 40)
     with asked_cloud.world(home, tmp_path, tiny) as cloud:

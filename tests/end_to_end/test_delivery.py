@@ -34,7 +34,6 @@ def refuse_secrets(home, *texts):
     assert not any(secret.decode() in text for secret in SECRETS for text in texts)
 
 
-@pytest.mark.timeout(180)
 def test_a_private_repository_on_the_hub(home, root, tiny, tmp_path):
     with WritableHub(tmp_path / "hub") as hub:
         del home.environment["HF_HUB_OFFLINE"]
@@ -52,7 +51,6 @@ def test_a_private_repository_on_the_hub(home, root, tiny, tmp_path):
     refuse_secrets(home, done.stdout, done.stderr, refused.stdout, refused.stderr)
 
 
-@pytest.mark.timeout(180)
 def test_a_private_bucket_of_supabase(home, root, tiny):
     with SupabaseServer(buckets={}) as server:
         home.environment |= {

@@ -62,7 +62,6 @@ class Served(NamedTuple):
         } | more  # fmt: skip
 
 
-@pytest.mark.timeout(240)
 def test_a_training_from_submit_to_receipt(served):
     with served.gateway.client(served.token) as client:
         answer = client.post("/training/submit", json=served.body())

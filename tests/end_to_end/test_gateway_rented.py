@@ -224,7 +224,7 @@ def test_an_endpoint_trains_within_the_ceiling_and_a_killed_gateway_loses_nothin
         assert answer.status_code == 200, answer.text
         job = answer.json()["external_job_id"]
         gateway.process.send_signal(signal.SIGKILL)
-        gateway.process.wait(15)
+        gateway.process.wait(60)
     with Program(rented.home) as gateway, gateway.client(token) as client:
         status = ended(client, job)
         assert status["status"] == "completed", (status, rented.home.driver_log())

@@ -107,7 +107,6 @@ def test_a_training_over_http_on_this_machine(home, tiny, tmp_path):
     assert "Traceback" not in gateway.log()
 
 
-@pytest.mark.timeout(120)
 def test_with_a_key_an_agent_is_a_tenant_and_without_one_nobody(home, tmp_path):
     homes.data(tmp_path)
     scopes = ("--scope", "submit", "--scope", "read", "--scope", "cancel")
@@ -129,7 +128,6 @@ def test_with_a_key_an_agent_is_a_tenant_and_without_one_nobody(home, tmp_path):
     assert token not in gateway.log()
 
 
-@pytest.mark.timeout(120)
 def test_paid_jobs_keep_to_the_rules_of_approval(home, tmp_path):
     """Without a ceiling of the operator's nothing paid is planned, whatever the words are."""
     homes.data(tmp_path)

@@ -109,7 +109,6 @@ def rent(tmp_path, home, tiny):
         server.close()
 
 
-@pytest.mark.timeout(200)
 def test_a_job_is_trained_on_a_rented_machine_and_nothing_is_left_of_it(rent):
     rented = rent()
     done = rented.train()
@@ -221,7 +220,6 @@ def stored(rented, job):
         store.close()
 
 
-@pytest.mark.timeout(200)
 def test_a_machine_that_was_made_unseen_and_a_driver_that_died_cost_no_second_machine(rent):
     rented = rent("after_effect,route=create_pod,nth=1,status=502")
     assert rented.train(detach=True, steps=60).returncode == 0
@@ -267,7 +265,6 @@ def test_a_cancelled_job_brings_its_checkpoint_home_and_goes_on_from_it(rent):
     rented.check_gone()
 
 
-@pytest.mark.timeout(200)
 def test_the_next_card_is_tried_and_one_that_cannot_train_fails_typed(rent):
     rented = rent("capacity_drought,nth=1")
     done = rented.train(gpu="NVIDIA A40,NVIDIA RTX A6000")

@@ -26,7 +26,6 @@ def cloud(tmp_path):
         yield server
 
 
-@pytest.mark.timeout(200)
 def test_an_adapter_that_was_delivered_while_this_machine_was_off(cloud, home, tiny, tmp_path):
     """The driver dies in mid-training; the machine finishes, delivers, ends itself, and is gone."""
     rows = tiny_model.write_rows(tmp_path / "rows.jsonl", 60)

@@ -89,7 +89,6 @@ def train(user, tiny, tmp_path, *more, steps=6, count=24):
     )  # fmt: skip
 
 
-@pytest.mark.timeout(240)
 def test_a_whole_training_on_an_endpoint(user, tiny, tmp_path, endpoint, store):
     done = train(user, tiny, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr + user.driver_log()
@@ -105,7 +104,6 @@ def test_a_whole_training_on_an_endpoint(user, tiny, tmp_path, endpoint, store):
     assert kinds == {"adapter.tar.gz", "result.json", "begun.json"}, "the rows left the store"
 
 
-@pytest.mark.timeout(240)
 def test_this_machine_may_be_off_meanwhile(user, tiny, tmp_path, store):
     """The driver dies while the worker trains, and comes back when all is over."""
     begun = train(user, tiny, tmp_path, "--detach", steps=40, count=60)
@@ -123,7 +121,6 @@ def test_this_machine_may_be_off_meanwhile(user, tiny, tmp_path, store):
     assert user.json("receipt", job["id"], "--verify")["valid"]
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("settle_s", "attempt"),
     [pytest.param("20", 1, id="its worker marks it"), pytest.param("1", 2, id="it is called back")],
@@ -142,7 +139,6 @@ def test_an_order_whose_answer_was_lost_trains_once(
     assert sum(path.endswith("adapter.tar.gz") for _, path in store.objects) == 1
 
 
-@pytest.mark.timeout(240)
 def test_a_cancelled_job_ends_its_worker(user, tiny, tmp_path, cloud):
     begun = train(user, tiny, tmp_path, "--detach", steps=3000, count=60)
     assert begun.returncode == 0, begun.stderr
@@ -156,7 +152,6 @@ def test_a_cancelled_job_ends_its_worker(user, tiny, tmp_path, cloud):
     assert "CANCELLED" in job["proof"]["method"]
 
 
-@pytest.mark.timeout(240)
 def test_a_queue_that_does_not_move_is_told_and_given_up(user, tiny, tmp_path, cloud, endpoint):
     user.environment["PODTUNE_QUEUE_LIMIT_S"] = "12"
     cloud.cloud.faults.add(parse_rule(f"capacity_drought,gpu={CPU_ID}"))

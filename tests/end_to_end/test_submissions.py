@@ -63,7 +63,7 @@ def test_a_killed_gateway_loses_nothing(server, tmp_path, monkeypatch):
     try:
         assert process.stdout is not None
         job_id = process.stdout.readline().strip()
-        assert begun.wait(30)
+        assert begun.wait(60)
     finally:
         process.kill()
         process.communicate()

@@ -87,7 +87,6 @@ def check(world):
         assert len(told) == len(set(told)), told
 
 
-@pytest.mark.timeout(240)
 def test_commands_and_a_standing_driver_do_not_disturb_each_other(template, world, home):
     standing = drive(home)
     until(lambda: len(world.store.drivers()) == 1, "the standing driver", PATIENT_S)
@@ -114,7 +113,6 @@ def test_commands_and_a_standing_driver_do_not_disturb_each_other(template, worl
     assert (second.returncode, "nothing is unfinished" in said) == (0, True), said
 
 
-@pytest.mark.timeout(240)
 def test_a_job_goes_on_whoever_is_killed(template, world, home):
     command = train(template, home)
     (job,) = only(world)
@@ -148,7 +146,6 @@ def rows(world):
     return len(world.store.recent())
 
 
-@pytest.mark.timeout(240)
 def test_a_command_that_is_killed_in_mid_submit_leaves_a_job_that_runs_or_none(
     template, world, home
 ):

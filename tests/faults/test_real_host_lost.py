@@ -50,7 +50,6 @@ def processes(world):
     return found
 
 
-@pytest.mark.timeout(240)
 def test_a_machine_ends_itself_when_nobody_ever_comes_back(world):
     world.submit("job", max_hours=LIFE_H)
     driver = world.start()

@@ -1,12 +1,7 @@
 """Folders with a tiny `train_lora.py` of the standard library, in the place of the real worker."""
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
-
-T = TypeVar("T")
 
 HEAD = """
 import os, signal, subprocess, sys, time
@@ -47,14 +42,3 @@ def make(folder: Path, program: str) -> Path:
 def environment() -> dict[str, str]:
     """Enough for a program of the standard library."""
     return {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-
-
-def until(look: Callable[[], T | None], *, seconds: float = 20.0) -> T:
-    """What `look` gives once it gives something; for real processes only."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")

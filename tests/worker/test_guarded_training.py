@@ -22,7 +22,7 @@ from packed_trainer import PackedTrainer
 from podtune.core.events import EventKind
 from shutdown import Shutdown
 from support import trainings
-from support.workers import until
+from support.waiting import until
 
 
 def attempt(folder, base, *, kind="lora", dropout=0.05, **options):
@@ -234,7 +234,7 @@ def test_sigterm_to_a_real_process_then_resume_is_bit_equal(tiny, tmp_path, unin
     process = _start(tmp_path, tiny, "slow", "max_steps=8", "save_steps=3")
     until((tmp_path / "waiting").exists)
     process.terminate()
-    assert process.wait(timeout=10) == 5
+    assert process.wait(timeout=60) == 5
     said = trainings.result(tmp_path)
     assert said.error_code == "interrupted"
     assert "podtune resume" in said.advice

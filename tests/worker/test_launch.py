@@ -34,7 +34,7 @@ def attend(programs, **options):
 def gone(pid):
     """Whether a process ends; one that nobody waits for stays as a zombie."""
     try:
-        psutil.Process(pid).wait(timeout=30)
+        psutil.Process(pid).wait(timeout=60)
     except psutil.NoSuchProcess:
         return True
     except psutil.TimeoutExpired:

@@ -10,6 +10,7 @@ import pytest
 
 import serverless_child
 from serverless_child import Child
+from support.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sessions are POSIX's")
 
@@ -29,14 +30,6 @@ def start(folder, text, told=b""):
     program = folder / "program.py"
     program.write_text(text, encoding="utf-8")
     return Child.start(program, folder, folder / "log", told, {"PATH": os.environ["PATH"]})
-
-
-def until(look, seconds=20):
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-    return found
 
 
 def over(pid):

@@ -45,7 +45,6 @@ def resumed(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", RUNS)
-@pytest.mark.timeout(240)
 def test_two_processes_train_as_one_does(name, pairs, tmp_path):
     folder, two = pairs
     options = {**RUNS[name], "spread": False}
@@ -65,7 +64,6 @@ def test_two_processes_train_as_one_does(name, pairs, tmp_path):
 
 
 @pytest.mark.parametrize("kind", RESUMED)
-@pytest.mark.timeout(240)
 def test_resuming_is_bit_equal(kind, resumed):
     """With dropout: every process goes on with its own random numbers."""
     folder, two = resumed

@@ -112,7 +112,7 @@ def render_status(
     """One job's state; `standing` is of a rented one, `callback` says how its callback stands."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold cyan", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     table.add_row("job", f"[bold]{job.id}[/]  {plain(job.title)}")
     table.add_row("state", f"{state_of(job)}, {status.progress:.0f} %, {status.phase}")
     if folded.total_steps:
@@ -185,7 +185,7 @@ def render_end(
         console.print(_answers(samples))
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold cyan", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")  # a path is whole, or of no use
     curve = sparkline([loss for _, loss in folded.losses])
     if "final_loss" in facts:
         told = f"{facts['first_loss']:.3f} -> [bold]{facts['final_loss']:.3f}[/]"

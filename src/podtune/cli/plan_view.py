@@ -63,7 +63,7 @@ def _values(notes: Iterable[FieldNote]) -> str:
 def _summary(plan: Plan, *, elsewhere: bool) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold cyan", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     for name, text in plan_words.lines(plan):
         if not (elsewhere and name == "cost"):
             table.add_row(name, plain(text))

@@ -459,7 +459,6 @@ def cancelled(home, tmp_path, receiver):
     return store
 
 
-@pytest.mark.timeout(60)
 def test_a_driver_tells_the_outcome_of_a_job_and_then_goes(home, tmp_path, receiver):
     store = cancelled(home, tmp_path, receiver)
     receiver.turns = [BROKEN, TAKEN]
@@ -489,7 +488,6 @@ def test_a_driver_tells_the_outcome_of_a_job_and_then_goes(home, tmp_path, recei
     store.close()
 
 
-@pytest.mark.timeout(60)
 def test_a_receiver_that_hangs_delays_no_termination(home, tmp_path, receiver):
     store = cancelled(home, tmp_path, receiver)
     receiver.turns = [receiver.hang]

@@ -14,7 +14,7 @@ from podtune.app.settings import driver_environment
 from podtune.providers.local import identity
 from podtune.workflow.store import JobStore
 from support import homes
-from support.workers import until
+from support.waiting import until
 
 
 def test_this_process_is_alive():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -163,6 +164,12 @@ def test_the_end_of_a_training_whose_figures_never_came(tmp_path):
     text = shown(job_view.render_end, ended(), Folded(), tmp_path)
     assert "a fresh process loaded the adapter" in text
     assert "loss" not in text
+
+
+def test_the_path_of_the_adapter_is_whole_however_long(tmp_path):
+    far = tmp_path / "/".join(["a-long-name-of-a-folder"] * 9)
+    text = shown(job_view.render_end, ended(), Folded(), far)
+    assert str(far) in re.sub(r"\s*│\s*", "", text)
 
 
 def test_samples_are_read_or_absent(tmp_path):

@@ -48,7 +48,6 @@ def run(*words, text=None):
     return done
 
 
-@pytest.mark.timeout(90)
 def test_a_plan_first_then_the_model_and_then_nothing(there):
     shown = run("--dry-run")
     assert shown.exit_code == 0

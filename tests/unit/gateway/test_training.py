@@ -101,7 +101,6 @@ def test_tenants_may_use_the_same_ids(gateway, body):
     assert first[1] != second[1]
 
 
-@pytest.mark.timeout(120)
 def test_many_at_once_make_one_job(gateway, rows, body):
     def once(_):
         with gateway.client() as client:

@@ -20,7 +20,6 @@ def job_folder(tmp_path_factory, tiny):
     return worker_jobs.make(folder / "job", tiny, data, worker_jobs.QUICK)
 
 
-@pytest.mark.timeout(180)
 def test_the_real_worker_trains_what_the_bundle_holds(up, job_folder, tmp_path):
     order = WorkerOrder.model_validate_json((job_folder / "order.json").read_bytes())
     job = build.job(id=pod_machine.JOB, plan=order.plan)

@@ -311,7 +311,7 @@ def test_sigterm_lets_the_worker_save(up, long_bundle):
         until(port, "training")
         eventually(lambda: port.status().events_bytes)
     up.process.terminate()
-    assert up.process.wait(20) == 143
+    assert up.process.wait(60) == 143
     assert (up.folder / "job" / "checkpoints" / "checkpoint-7" / "complete.json").is_file()
     assert up.processes() == []
 

@@ -90,8 +90,9 @@ class LocalProvider:
 
     def inspect(self, instance_id: str) -> InstanceState:
         """Whether that very process still runs; a zombie has ended."""
-        self._reap()
-        return InstanceState.RUNNING if identity.find(instance_id) else InstanceState.GONE
+        found = identity.find(instance_id)
+        self._reap()  # after the look: what ended just before it is no zombie once this says so
+        return InstanceState.RUNNING if found else InstanceState.GONE
 
     def terminate(self, name: str, instance_id: str | None) -> TerminationProof | None:
         """End the whole process group: politely, then by force, then look again."""

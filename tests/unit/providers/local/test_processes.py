@@ -14,7 +14,7 @@ from podtune.providers.base import InstanceState, LaunchRequest
 from podtune.providers.local import identity, processes
 from podtune.providers.local.processes import LocalProvider
 from support import workers
-from support.workers import until
+from support.waiting import until
 
 
 class Bench:
