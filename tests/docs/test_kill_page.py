@@ -29,7 +29,7 @@ def sections(root):
 
 
 class Drill:
-    """A cloud, and a shell in which the blocks of the page run; a tiny model takes the big one's place, and half a life is enough."""
+    """A cloud, and a shell in which the blocks of the page run; a tiny model takes the big one's place."""
 
     def __init__(self, root, tiny, folder, server):
         self.home = Home(folder / "drill", folder)
@@ -42,7 +42,6 @@ class Drill:
             "examples/support.jsonl": str(root / "examples/support.jsonl"),
             "--model HuggingFaceTB/SmolLM2-135M-Instruct --set base_model.source=package":
                 f"--model {tiny}",
-            "where.max_hours=0.07": "where.max_hours=0.035",
             "training.max_steps=20": "training.max_steps=40 --set training.epochs=1000 "
                 "--set data.validation=0 --set evaluate.samples=1 --set training.save_steps=10 "
                 "--set 'training.effective_batch={tokens: 256}'",
@@ -78,6 +77,7 @@ def test_the_page_names_the_image_of_this_version(root):
     assert podtune.__version__ in IMAGE
 
 
+@pytest.mark.timeout(240)
 def test_the_job_of_a_driver_that_was_killed_goes_on(drill, sections):
     said = drill.run(sections["Set it up"], sections["Kill the driver"], seconds=200)
     assert "driven by" in said
@@ -94,5 +94,5 @@ def test_a_machine_ends_itself_where_nobody_comes_back(drill, sections):
     )
     assert re.search(r"timed_out|failed", said), said
     (created,), (ended,) = drill.happened("created"), drill.happened("terminated")
-    assert 115 < (ended.at - created.at).total_seconds() < 150
+    assert 240 < (ended.at - created.at).total_seconds() < 275
     assert drill.account.live_pods() == []

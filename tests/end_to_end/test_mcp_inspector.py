@@ -8,6 +8,7 @@ import pytest
 from support import homes, tiny_model
 from support.gateways import Program
 from support.inspectors import Inspector, missing
+from support.waiting import until
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
@@ -30,6 +31,12 @@ def over(transport, home):
         yield Inspector(f"{gateway.url}/mcp", environment={}, cwd=home.cwd)
 
 
+def ended(inspector, job):
+    """Its status, once it has ended; each look waits until something has changed."""
+    status = inspector.call("status", job_id=job, wait_s=30)
+    return status if status["is_finished"] else None
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 def test_a_whole_training(home, tmp_path, transport):
@@ -43,10 +50,7 @@ def test_a_whole_training(home, tmp_path, transport):
         fields = {"data.source": "tickets.jsonl", "base_model": "model", "training.max_steps": 2}
         planned = inspector.call("plan", fields=fields)
         job = inspector.call("submit", token=planned["token"])["job_id"]
-        for _ in range(6):
-            status = inspector.call("status", job_id=job, wait_s=30)
-            if status["is_finished"]:
-                break
+        status = until(lambda: ended(inspector, job), "the end of the training", 300)
         assert status["status"]["status"] == "completed", status
         made = inspector.call("artifact", job_id=job)
         assert made["is_proved"]
