@@ -351,6 +351,7 @@ async def measured(home: Home, server: Server, data: OddServer) -> dict[str, obj
             measure.write("gateway", found)
 
     note("first_looks", await first_looks(home, server))
+    note("statuses_at_first", await statuses(home, server, SECONDS))
     note("statuses", await statuses(home, server, SECONDS))
     note("peak_rss_mb", server.peak_mb())
     note("pages", await pages(home, server))
