@@ -81,9 +81,8 @@ def _asked(document: Document) -> list[str]:
     for match in _SENTENCE.finditer(document.loose):
         said = match[0]
         if inquiries.is_held(said):
-            said = said.partition(",")[
-                2
-            ]  # `don't start anything, I just want to know what LoRA is`
+            # `don't start anything, I just want to know what LoRA is`
+            _, _, said = said.partition(",")
         if _FACT.match(said) or _ASKS.match(said):
             asked.append(said)
         elif not (_SMALL_TALK.fullmatch(said) or inquiries.is_held(match[0])):
